@@ -1,0 +1,49 @@
+"""The terminal: one console for everything that is shown, and progress bars with the time left.
+
+Results go to standard output, progress and notes to standard error, so that ``--json`` can be piped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class Bar:
+    """One running progress bar."""
+
+    def __init__(self, progress: Progress, task: int) -> None:
+        self._progress = progress
+        self._task = task
+
+    def advance(self, steps: float = 1, *, note: str = "") -> None:
+        """Count ``steps`` more as done; ``note`` stands behind the bar (e.g. the loss)."""
+        self._progress.update(self._task, advance=steps, note=note)  # type: ignore[arg-type]
+
+
+@contextmanager
+def progress(title: str, *, total: float | None, done: float = 0) -> Iterator[Bar]:
+    """Show a bar with count, elapsed and remaining time on standard error while the block runs.
+
+    Args:
+        title: What is going on, e.g. ``"train"``.
+        total: How many steps there are; None when unknown.
+        done: How many of them were done before (a resumed stage).
+    """
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", style="dim"),
+    )
+    with Progress(*columns, console=err, refresh_per_second=4) as shown:
+        yield Bar(shown, shown.add_task(title, total=total, completed=int(done), note=""))
