@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from psis_bench.run_lengths import (
     Ints,
+    RleError,
     check_lengths,
     concatenate,
     decode_strings,
@@ -130,7 +131,7 @@ def intersection_over_union(first: Mapping[str, Any], second: Mapping[str, Any])
         ValueError: An RLE is malformed or the two have different sizes.
     """
     if _size_of(first) != _size_of(second):
-        raise ValueError(f"masks of sizes {_size_of(first)} and {_size_of(second)} cannot be compared")
+        raise RleError(f"masks of sizes {_size_of(first)} and {_size_of(second)} cannot be compared")
     return float(pairwise_iou(concatenate([counts_of(first)]), concatenate([counts_of(second)]))[0])
 
 
@@ -140,33 +141,33 @@ def _is_int(value: Any) -> bool:
 
 def _size_of(rle: Mapping[str, Any]) -> tuple[int, int]:
     if not isinstance(rle, Mapping):
-        raise ValueError(f"an RLE is an object with size and counts, not {type(rle).__name__}")
+        raise RleError(f"an RLE is an object with size and counts, not {type(rle).__name__}")
     size = rle.get("size")
     if not isinstance(size, Sequence) or len(size) != 2 or not all(_is_int(side) and side > 0 for side in size):
-        raise ValueError("size must be two positive whole numbers [height, width]")
+        raise RleError("size must be two positive whole numbers [height, width]")
     return int(size[0]), int(size[1])
 
 
 def _checked_counts(rle: Mapping[str, Any], *, height: int, width: int) -> Ints:
     size = _size_of(rle)
     if size != (height, width):
-        raise ValueError(f"size [{size[0]}, {size[1]}] is not the image's [{height}, {width}]")
+        raise RleError(f"size [{size[0]}, {size[1]}] is not the image's [{height}, {width}]")
     counts = rle.get("counts")
     if isinstance(counts, str):
         if not counts.isascii():
-            raise ValueError("the run lengths have characters that are not ASCII")
+            raise RleError("the run lengths have characters that are not ASCII")
         counts = counts.encode("ascii")
     if isinstance(counts, bytes):
         data = np.frombuffer(counts, np.uint8)
         offsets = np.array([0, len(data)], np.int64)
         return decode_strings(data, offsets, np.array([height * width], np.int64)).runs
     if not isinstance(counts, list | tuple):
-        raise ValueError(f"counts must be a list of whole numbers or text, not {type(counts).__name__}")
+        raise RleError(f"counts must be a list of whole numbers or text, not {type(counts).__name__}")
     for place, count in enumerate(counts):
         if not _is_int(count):
-            raise ValueError(f"run length {place} is not a whole number ({count!r})")
+            raise RleError(f"run length {place} is not a whole number ({count!r})")
         if not 0 <= count <= height * width:
-            raise ValueError(f"run length {place} is negative or larger than the image ({count})")
+            raise RleError(f"run length {place} is negative or larger than the image ({count})")
     runs = np.array(counts, np.int64)
     check_lengths(runs, height * width)
     return runs
@@ -174,15 +175,15 @@ def _checked_counts(rle: Mapping[str, Any], *, height: int, width: int) -> Ints:
 
 def _check_polygons(segmentation: Any, *, height: int, width: int) -> None:
     if not isinstance(segmentation, list | tuple) or not segmentation:
-        raise ValueError("a segmentation is a list of polygons or an RLE, and not empty")
+        raise RleError("a segmentation is a list of polygons or an RLE, and not empty")
     reach = _POLYGON_REACH * max(height, width)
     for index, polygon in enumerate(segmentation):
         if not isinstance(polygon, list | tuple):
-            raise ValueError(f"polygon {index} is not a list of numbers")
+            raise RleError(f"polygon {index} is not a list of numbers")
         if len(polygon) < 6 or len(polygon) % 2:
-            raise ValueError(f"polygon {index} has {len(polygon)} numbers; three points x, y or more are needed")
+            raise RleError(f"polygon {index} has {len(polygon)} numbers; three points x, y or more are needed")
         for value in polygon:
             if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
-                raise ValueError(f"polygon {index} has a coordinate that is not a number ({value!r})")
+                raise RleError(f"polygon {index} has a coordinate that is not a number ({value!r})")
             if not -reach <= value <= max(height, width) + reach:
-                raise ValueError(f"polygon {index} lies far outside the image (coordinate {value!r})")
+                raise RleError(f"polygon {index} lies far outside the image (coordinate {value!r})")

@@ -154,7 +154,7 @@ def encode_string(runs: Ints) -> str:
     place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], groups)
     codes = (np.repeat(numbers, groups) >> (5 * place)) & 31
     codes |= (place < np.repeat(groups, groups) - 1) * 32
-    return (codes + 48).astype(np.uint8).tobytes().decode("ascii")
+    return bytes((codes + 48).astype(np.uint8)).decode("ascii")
 
 
 def merge_empty_runs(runs: Ints) -> Ints:
@@ -165,7 +165,7 @@ def merge_empty_runs(runs: Ints) -> Ints:
     kept_inside, kept_edges = inside[kept], edges[kept]
     ends = np.append(kept_inside[1:] != kept_inside[:-1], True)
     lengths = np.diff(kept_edges[ends], prepend=0)
-    return np.concatenate([[0], lengths]) if kept_inside[0] else lengths
+    return np.asarray(np.concatenate([[0], lengths]) if kept_inside[0] else lengths, np.int64)
 
 
 def pairwise_iou(first: RunLengths, second: RunLengths) -> npt.NDArray[np.float64]:
@@ -194,16 +194,16 @@ def pairwise_iou(first: RunLengths, second: RunLengths) -> npt.NDArray[np.float6
     common[inside] = covered_below(stops) - covered_below(starts)
     intersection = _segment_sums(common, first.offsets)
     union = first.areas() + second.areas() - intersection
-    return intersection / np.maximum(union, 1)
+    return np.asarray(intersection / np.maximum(union, 1), np.float64)
 
 
 def _offsets(lengths: Ints) -> Ints:
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
 
 
 def _places(offsets: Ints) -> Ints:
     """Return the place of each run within its mask, int64 (R,)."""
-    return np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
+    return np.asarray(np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets)), np.int64)
 
 
 def _segment_sums(values: Ints, offsets: Ints) -> Ints:
