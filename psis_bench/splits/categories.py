@@ -1,0 +1,123 @@
+"""The 80 COCO categories and the 20 of them that PASCAL VOC has.
+
+This table is the one place for these names and ids. The ids are those of the official COCO 2014/2017
+annotation files, which skip ten numbers of the 90 categories first planned. The VOC subset is the one
+of the Deep-MAC configs (``allowed_masked_classes_ids``), and of every earlier work on partial
+supervision.
+"""
+
+from __future__ import annotations
+
+COCO_CATEGORIES: dict[int, str] = {
+    1: "person",
+    2: "bicycle",
+    3: "car",
+    4: "motorcycle",
+    5: "airplane",
+    6: "bus",
+    7: "train",
+    8: "truck",
+    9: "boat",
+    10: "traffic light",
+    11: "fire hydrant",
+    13: "stop sign",
+    14: "parking meter",
+    15: "bench",
+    16: "bird",
+    17: "cat",
+    18: "dog",
+    19: "horse",
+    20: "sheep",
+    21: "cow",
+    22: "elephant",
+    23: "bear",
+    24: "zebra",
+    25: "giraffe",
+    27: "backpack",
+    28: "umbrella",
+    31: "handbag",
+    32: "tie",
+    33: "suitcase",
+    34: "frisbee",
+    35: "skis",
+    36: "snowboard",
+    37: "sports ball",
+    38: "kite",
+    39: "baseball bat",
+    40: "baseball glove",
+    41: "skateboard",
+    42: "surfboard",
+    43: "tennis racket",
+    44: "bottle",
+    46: "wine glass",
+    47: "cup",
+    48: "fork",
+    49: "knife",
+    50: "spoon",
+    51: "bowl",
+    52: "banana",
+    53: "apple",
+    54: "sandwich",
+    55: "orange",
+    56: "broccoli",
+    57: "carrot",
+    58: "hot dog",
+    59: "pizza",
+    60: "donut",
+    61: "cake",
+    62: "chair",
+    63: "couch",
+    64: "potted plant",
+    65: "bed",
+    67: "dining table",
+    70: "toilet",
+    72: "tv",
+    73: "laptop",
+    74: "mouse",
+    75: "remote",
+    76: "keyboard",
+    77: "cell phone",
+    78: "microwave",
+    79: "oven",
+    80: "toaster",
+    81: "sink",
+    82: "refrigerator",
+    84: "book",
+    85: "clock",
+    86: "vase",
+    87: "scissors",
+    88: "teddy bear",
+    89: "hair drier",
+    90: "toothbrush",
+}
+"""Category id (of the official annotation files) to class name, in the order of the ids."""
+
+COCO_NAMES: tuple[str, ...] = tuple(COCO_CATEGORIES.values())
+"""The 80 class names in the order of their ids."""
+
+VOC_NAMES: tuple[str, ...] = (
+    "person",
+    "bicycle",
+    "car",
+    "motorcycle",
+    "airplane",
+    "bus",
+    "train",
+    "boat",
+    "bird",
+    "cat",
+    "dog",
+    "horse",
+    "sheep",
+    "cow",
+    "bottle",
+    "chair",
+    "couch",
+    "potted plant",
+    "dining table",
+    "tv",
+)
+"""The 20 COCO classes that PASCAL VOC has too, under their COCO names."""
+
+NON_VOC_NAMES: tuple[str, ...] = tuple(name for name in COCO_NAMES if name not in VOC_NAMES)
+"""The other 60."""

@@ -1,0 +1,123 @@
+"""What a split is: which classes have masks in training, which are scored as unseen.
+
+A split is declared by class *name*; ids are looked up in the annotation file it is used with, and a
+name the file does not have is an error. (Declaring ids or positions lets one misspelt or moved class
+shift every other silently.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psis_bench.errors import UserError, did_you_mean
+from psis_bench.files import sha256_of_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitProtocol:
+    """A split by class names, valid for any annotation file that has them.
+
+    Attributes:
+        name: How it is called on the command line, in results and on the leaderboard.
+        version: A change of anything that changes numbers is a new version.
+        seen: Names of the classes with masks in training.
+        unseen: Names of the classes scored as unseen.
+        description: One sentence for people.
+        max_detections: Detections per image that are scored, over all classes together.
+        unseen_is_rest: Every class of the annotation file that is not seen is unseen; ``unseen`` is empty.
+
+    Raises:
+        UserError: A class is named twice, or is both seen and unseen, or there is none.
+    """
+
+    name: str
+    version: int
+    seen: tuple[str, ...]
+    unseen: tuple[str, ...]
+    description: str
+    max_detections: int = 100
+    unseen_is_rest: bool = False
+
+    def __post_init__(self) -> None:
+        both = sorted(set(self.seen) & set(self.unseen))
+        if both:
+            raise UserError(
+                f"class {both[0]!r} is both seen and unseen", where=self._where(), cure="leave it in one of the two"
+            )
+        for group, names in (("seen", self.seen), ("unseen", self.unseen)):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise UserError(f"class {twice[0]!r} is listed twice in {group}", where=self._where(), cure="once will do")
+        if not self.seen:
+            raise UserError("no class is seen", where=self._where(), cure="list at least one class under seen")
+
+    def hash(self) -> str:
+        """Return the SHA-256 (64 hexadecimal digits) of everything that changes numbers.
+
+        The order of the classes and the wording of the description do not.
+        """
+        content = {
+            "name": self.name,
+            "version": self.version,
+            "seen": sorted(self.seen),
+            "unseen": "rest" if self.unseen_is_rest else sorted(self.unseen),
+            "max_detections": self.max_detections,
+        }
+        return sha256_of_json(content)
+
+    def resolve(self, categories: Sequence[Mapping[str, Any]], *, where: str | None = None) -> ResolvedSplit:
+        """Look the classes up in the categories of an annotation file.
+
+        Args:
+            categories: The file's ``categories``: mappings with ``id`` and ``name``, both unique.
+            where: The file, for the error message.
+
+        Raises:
+            UserError: The file does not have a class of this split; names the nearest ones it has.
+        """
+        names = {int(category["id"]): str(category["name"]) for category in categories}
+        ids = {name: identity for identity, name in names.items()}
+        missing = [name for name in (*self.seen, *self.unseen) if name not in ids]
+        if missing:
+            further = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+            raise UserError(
+                f"has no class {missing[0]!r}{further}, which {self._where()} needs",
+                where=where or "annotation file",
+                cure=did_you_mean(missing[0], ids) + " (a split for other classes is a small YAML: docs/add_a_split.md)",
+            )
+        seen = frozenset(ids[name] for name in self.seen)
+        unseen = frozenset(names) - seen if self.unseen_is_rest else frozenset(ids[name] for name in self.unseen)
+        return ResolvedSplit(protocol=self, seen_ids=seen, unseen_ids=unseen, names=dict(sorted(names.items())))
+
+    def _where(self) -> str:
+        return f"split {self.name!r}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedSplit:
+    """A split with the category ids of one annotation file.
+
+    Attributes:
+        protocol: The split it comes from.
+        seen_ids: Category ids with masks in training.
+        unseen_ids: Category ids scored as unseen.
+        names: Category id to class name, for every category of the file, ascending ids.
+    """
+
+    protocol: SplitProtocol
+    seen_ids: frozenset[int]
+    unseen_ids: frozenset[int]
+    names: dict[int, str]
+
+    def groups(self) -> dict[str, list[int]]:
+        """Return the category ids of ``all``, ``seen`` and ``unseen``, sorted; an empty group is left out."""
+        groups = {"all": sorted(self.names), "seen": sorted(self.seen_ids), "unseen": sorted(self.unseen_ids)}
+        return {group: ids for group, ids in groups.items() if ids}
+
+    def group_of(self, category_id: int) -> str:
+        """Return ``seen``, ``unseen`` or ``other`` (neither: counts in "all" only)."""
+        if category_id in self.seen_ids:
+            return "seen"
+        return "unseen" if category_id in self.unseen_ids else "other"
