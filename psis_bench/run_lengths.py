@@ -198,7 +198,7 @@ def pairwise_iou(first: RunLengths, second: RunLengths) -> npt.NDArray[np.float6
 
 
 def _offsets(lengths: Ints) -> Ints:
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+    return np.append(np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64))
 
 
 def _places(offsets: Ints) -> Ints:
@@ -214,7 +214,7 @@ def _segment_sums(values: Ints, offsets: Ints) -> Ints:
 def _numbers(codes: npt.NDArray[np.uint8], last: Ints, groups: Ints) -> Ints:
     """Join groups of five bits to signed numbers, int64 (R,)."""
     start = last - groups + 1
-    numbers = (codes[start] & 31).astype(np.int64)
+    numbers: Ints = (codes[start] & 31).astype(np.int64)
     rest = np.flatnonzero(groups > 1)
     place = 1
     while len(rest):

@@ -1,0 +1,127 @@
+"""Detections of a whole data set, checked against its annotations, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from psis_bench.run_lengths import Ints, encode_string, merge_empty_runs
+from psis_bench.scoring.ground_truth import Flags, Floats, GroundTruth, places_in
+from psis_bench.scoring.records import Records
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detections:
+    """Detections in the order of their files; ``N`` in all, ``m`` of them with a mask.
+
+    Args:
+        images: int64 (N,): image ids.
+        categories: int64 (N,): category ids.
+        scores: float64 (N,), finite.
+        boxes: float64 (N, 4): xywh, absolute pixels.
+        sizes: int64 (N, 2): height and width of each one's image.
+        has_mask: bool (N,).
+        strings: (m,) compressed run lengths of those with a mask.
+        mask_areas: int64 (m,): pixels of those masks.
+    """
+
+    images: Ints
+    categories: Ints
+    scores: Floats
+    boxes: Floats
+    sizes: Ints
+    has_mask: Flags
+    strings: tuple[str, ...]
+    mask_areas: Ints
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def best_of_each_image(self, limit: int) -> Detections:
+        """Keep the ``limit`` highest scored detections of each image over all classes; ties by their order."""
+        order = np.lexsort((-self.scores, self.images))  # lexsort is stable
+        images = self.images[order]
+        first = np.flatnonzero(np.diff(images, prepend=images[:1] - 1))
+        rank = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order))))
+        kept = np.zeros(len(order), bool)
+        kept[order[rank < limit]] = True
+        if kept.all():
+            return self
+        kept_masks = kept[self.has_mask]
+        return Detections(
+            images=self.images[kept],
+            categories=self.categories[kept],
+            scores=self.scores[kept],
+            boxes=self.boxes[kept],
+            sizes=self.sizes[kept],
+            has_mask=self.has_mask[kept],
+            strings=tuple(string for string, keep in zip(self.strings, kept_masks.tolist(), strict=True) if keep),
+            mask_areas=self.mask_areas[kept_masks],
+        )
+
+
+def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detections:
+    """Check detections against the annotations and gather them.
+
+    Args:
+        batches: Records of kind ``detections``.
+        truth: The annotations they were made for.
+
+    Raises:
+        UserError: An image or category that the annotation file does not have, an image size unlike the
+            record, a score or box that is not finite, a box of negative size, or a malformed mask; names
+            file, row and field.
+    """
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in ("images", "categories", "scores", "boxes", "sizes")}
+    has_mask: list[Flags] = []
+    strings: list[str] = []
+    areas: list[Ints] = []
+    for records in batches:
+        sizes = check_ids_and_sizes(records, truth)
+        scores, boxes = records.column("score"), records.column("bbox")
+        records.refuse(~np.isfinite(scores), "score", "must be a finite number, not {}")
+        records.refuse(~np.isfinite(boxes).all(axis=1), "bbox", "must be four finite numbers, not {}")
+        records.refuse((boxes[:, 2:] < 0).any(axis=1), "bbox", "has a negative width or height {}")
+        masks = records.masks()
+        texts = records.mask_strings()
+        for place in np.flatnonzero(masks.has_empty_runs()):
+            texts[place] = encode_string(merge_empty_runs(masks[place]))
+        strings += texts
+        areas.append(masks.areas())
+        has_mask.append(records.has_mask())
+        found = (records.column("image_id"), records.column("category_id"), scores, boxes, sizes)
+        for column, values in zip(columns.values(), found, strict=True):
+            column.append(values)
+    return Detections(
+        images=_joined(columns["images"], np.int64),
+        categories=_joined(columns["categories"], np.int64),
+        scores=_joined(columns["scores"], np.float64),
+        boxes=_joined(columns["boxes"], np.float64).reshape(-1, 4),
+        sizes=_joined(columns["sizes"], np.int64).reshape(-1, 2),
+        has_mask=_joined(has_mask, np.bool_),
+        strings=tuple(strings),
+        mask_areas=_joined(areas, np.int64),
+    )
+
+
+def check_ids_and_sizes(records: Records, truth: GroundTruth) -> Ints:
+    """Check that images and categories are known and image sizes right; return the sizes, int64 (n, 2).
+
+    Raises:
+        UserError: They are not; names file, row and field.
+    """
+    places, known = places_in(truth.image_ids, records.column("image_id"))
+    records.refuse(~known, "image_id", f"{truth.path.name} has no image {{}}")
+    _, known = places_in(truth.category_ids, records.column("category_id"))
+    records.refuse(~known, "category_id", f"{truth.path.name} has no category {{}}")
+    for field, sides in (("height", truth.heights[places]), ("width", truth.widths[places])):
+        wrong = records.column(field) != sides
+        expected = sides[np.argmax(wrong)] if wrong.any() else 0
+        records.refuse(wrong, field, f"is {{}}, but {truth.path.name} has {expected} for this image")
+    return np.stack([truth.heights[places], truth.widths[places]], axis=1)
+
+
+def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:
+    return np.concatenate(parts).astype(dtype) if parts else np.zeros(0, dtype)

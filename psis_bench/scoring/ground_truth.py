@@ -1,0 +1,160 @@
+"""The annotations that predictions are held against, as arrays.
+
+Every segmentation becomes a checked, compressed RLE once; box AP, mask AP, GT-box mIoU and the trivial
+rows all read those. A mask without a single pixel (a polygon thinner than the pixel grid) is no mask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from psis_bench.errors import UserError
+from psis_bench.rle import segmentation_to_rle
+from psis_bench.run_lengths import Ints, RunLengths, decode_strings
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroundTruth:
+    """Images, categories and annotations of one COCO-format file, annotations in the file's order.
+
+    Args:
+        path: The file.
+        sha256: Hash of its bytes.
+        image_ids: int64 (I,), ascending.
+        heights: int64 (I,), pixels.
+        widths: int64 (I,), pixels.
+        category_ids: int64 (K,), ascending.
+        annotation_ids: int64 (N,).
+        images: int64 (N,): each annotation's image id.
+        categories: int64 (N,): each annotation's category id.
+        boxes: float64 (N, 4): xywh, absolute pixels.
+        areas: float64 (N,): ``area`` of the file, in pixels; of the mask (of the box when there is no mask)
+            where the file has none.
+        is_crowd: bool (N,).
+        has_mask: bool (N,): there is a mask of at least one pixel.
+        strings: (N,) compressed run lengths; empty text where ``has_mask`` is False.
+    """
+
+    path: Path
+    sha256: str
+    image_ids: Ints
+    heights: Ints
+    widths: Ints
+    category_ids: Ints
+    annotation_ids: Ints
+    images: Ints
+    categories: Ints
+    boxes: Floats
+    areas: Floats
+    is_crowd: Flags
+    has_mask: Flags
+    strings: tuple[str, ...]
+
+    @cached_property
+    def instances(self) -> Ints:
+        """Places of the annotations that GT-box mIoU is taken over: with a mask and no crowd, int64 (n,)."""
+        return np.flatnonzero(self.has_mask & ~self.is_crowd)
+
+    @cached_property
+    def instance_masks(self) -> RunLengths:
+        """The masks of `instances`, in that order."""
+        strings = [self.strings[place] for place in self.instances]
+        sizes = self.sizes_of(self.images[self.instances])
+        return _decode(strings, sizes[:, 0] * sizes[:, 1])
+
+    @cached_property
+    def sizes(self) -> dict[int, tuple[int, int]]:
+        """Image id -> (height, width)."""
+        columns = (self.image_ids.tolist(), self.heights.tolist(), self.widths.tolist())
+        return {image: (height, width) for image, height, width in zip(*columns, strict=True)}
+
+    def sizes_of(self, images: Ints) -> Ints:
+        """Return height and width of images known to be there, int64 (n, 2)."""
+        places = np.searchsorted(self.image_ids, images)
+        return np.stack([self.heights[places], self.widths[places]], axis=1)
+
+
+def places_in(ascending: Ints, wanted: Ints) -> tuple[Ints, Flags]:
+    """Find ids in an ascending array.
+
+    Returns:
+        Their places, int64 (n,), and which of them are there at all, bool (n,).
+    """
+    if not len(ascending):
+        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), bool)
+    places = np.minimum(np.searchsorted(ascending, wanted), len(ascending) - 1)
+    return places, ascending[places] == wanted
+
+
+def read_ground_truth(coco: Any) -> GroundTruth:
+    """Turn a checked annotation file into arrays.
+
+    Args:
+        coco: A ``CocoFile`` of `psis_bench.data.coco_format.read_coco`: ``.path``, ``.sha256``,
+            ``.images``, ``.annotations``, ``.categories``.
+
+    Raises:
+        UserError: A segmentation is malformed, or an annotation is of an unknown image.
+    """
+    images = sorted(coco.images, key=lambda image: int(image["id"]))
+    sizes = {int(image["id"]): (int(image["height"]), int(image["width"])) for image in images}
+    found = [_annotation(coco.path, place, record, sizes) for place, record in enumerate(coco.annotations)]
+
+    def column(name: str, dtype: type) -> npt.NDArray[Any]:
+        return np.array([record[name] for record in coco.annotations], dtype)
+
+    return GroundTruth(
+        path=coco.path,
+        sha256=coco.sha256,
+        image_ids=np.array(list(sizes), np.int64),
+        heights=np.array([height for height, _ in sizes.values()], np.int64),
+        widths=np.array([width for _, width in sizes.values()], np.int64),
+        category_ids=np.array(sorted(int(category["id"]) for category in coco.categories), np.int64),
+        annotation_ids=column("id", np.int64),
+        images=column("image_id", np.int64),
+        categories=column("category_id", np.int64),
+        boxes=column("bbox", np.float64).reshape(-1, 4),
+        areas=np.array([area for _, area in found], np.float64),
+        is_crowd=np.array([bool(record.get("iscrowd", 0)) for record in coco.annotations], bool),
+        has_mask=np.array([bool(string) for string, _ in found], bool),
+        strings=tuple(string for string, _ in found),
+    )
+
+
+def _annotation(path: Path, place: int, record: dict[str, Any], sizes: dict[int, tuple[int, int]]) -> tuple[str, float]:
+    """Return run lengths ('' without a mask) and area of one annotation."""
+    where = f"{path}: annotations[{place}]"
+    if record["image_id"] not in sizes:
+        raise UserError(f"there is no image {record['image_id']}", where=f"{where}.image_id")
+    height, width = sizes[record["image_id"]]
+    string, area = "", float(record["bbox"][2]) * float(record["bbox"][3])
+    if record.get("segmentation"):
+        try:
+            rle = segmentation_to_rle(record["segmentation"], height, width)
+        except ValueError as error:
+            raise UserError(str(error), where=f"{where}.segmentation") from error
+        pixels = _pixels_inside(rle)
+        if pixels:
+            string, area = rle["counts"], float(pixels)
+    return string, float(record["area"]) if record.get("area") is not None else area
+
+
+def _pixels_inside(rle: dict[str, Any]) -> int:
+    from pycocotools import mask as coco_mask
+
+    return int(coco_mask.area(rle))
+
+
+def _decode(strings: list[str], pixels: Ints) -> RunLengths:
+    data = np.frombuffer("".join(strings).encode("ascii"), np.uint8)
+    offsets = np.append(np.zeros(1, np.int64), np.cumsum([len(string) for string in strings], dtype=np.int64))
+    return decode_strings(data, offsets, pixels)

@@ -1,0 +1,289 @@
+"""Prediction files: their columns, atomic writing, and streaming, checked reading.
+
+A folder holds ``part-00000.parquet``, ``part-00001.parquet``, ...; each part is written whole or not at
+all. COCO's own results format, a JSON list, is read to the same columns. Boxes are xywh in absolute
+pixels of the original image, masks compressed run lengths (the ``counts`` of a COCO RLE).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from psis_bench.errors import UserError
+from psis_bench.files import atomic_path
+from psis_bench.rle import check_rle, segmentation_to_rle
+from psis_bench.run_lengths import Ints, RleError, RunLengths, decode_strings
+
+Kind = Literal["detections", "gt_box_masks"]
+Sizes = Mapping[int, tuple[int, int]]
+"""Image id -> (height, width) in pixels."""
+
+_ROWS_AT_A_TIME = 8192
+_AGAIN = "make the predictions again"
+
+
+def schema_of(kind: Kind) -> Any:
+    """Return the ``pyarrow.Schema`` of a kind of prediction file.
+
+    ``mask`` is null in ``detections`` for a detection without a mask; nothing else may be null.
+    """
+    import pyarrow as pa
+
+    def whole(name: str) -> Any:
+        return pa.field(name, pa.int64(), nullable=False)
+
+    size = [pa.field("height", pa.int32(), nullable=False), pa.field("width", pa.int32(), nullable=False)]
+    if kind == "gt_box_masks":
+        ids = [whole("image_id"), whole("annotation_id"), whole("category_id")]
+        return pa.schema([*ids, *size, pa.field("mask", pa.string(), nullable=False)])
+    box = pa.field("bbox", pa.list_(pa.field("element", pa.float64(), nullable=False), 4), nullable=False)
+    score = pa.field("score", pa.float64(), nullable=False)
+    return pa.schema([whole("image_id"), whole("category_id"), score, box, *size, pa.field("mask", pa.string())])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """Some consecutive rows of one prediction file.
+
+    Args:
+        path: The file.
+        first_row: Place of the first of these rows in the file, from 0.
+        table: The rows, a ``pyarrow.RecordBatch`` of a schema of `schema_of`.
+    """
+
+    path: Path
+    first_row: int
+    table: Any
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """Return a column of numbers, (n,), or the boxes as float64 (n, 4)."""
+        column = self.table.column(name)
+        if name == "bbox":
+            return np.asarray(column.flatten().to_numpy(zero_copy_only=False)).reshape(-1, 4)
+        return np.asarray(column.to_numpy(zero_copy_only=False))
+
+    def has_mask(self) -> npt.NDArray[np.bool_]:
+        """Tell which rows have a mask, bool (n,)."""
+        return np.asarray(self.table.column("mask").is_valid().to_numpy(zero_copy_only=False))
+
+    def mask_strings(self) -> list[str]:
+        """Return the compressed run lengths of the rows that have a mask."""
+        return list(self.table.column("mask").drop_null().to_pylist())
+
+    def masks(self) -> RunLengths:
+        """Return the run lengths of the rows that have a mask, each checked before it is decoded.
+
+        Raises:
+            UserError: One does not fit its row's height and width; names file, row and field.
+        """
+        import pyarrow as pa
+
+        rows = np.flatnonzero(self.has_mask())
+        strings = pa.concat_arrays([self.table.column("mask").drop_null()])
+        _, offsets, data = strings.buffers()
+        offsets = np.frombuffer(offsets or b"\0\0\0\0", np.int32)[strings.offset :][: len(strings) + 1]
+        pixels = self.column("height").astype(np.int64) * self.column("width").astype(np.int64)
+        try:
+            return decode_strings(np.frombuffer(data or b"", np.uint8), offsets.astype(np.int64), pixels[rows])
+        except RleError as error:
+            raise self.error(int(rows[error.index]), "mask", error.reason) from error
+
+    def refuse(self, wrong: npt.NDArray[np.bool_], field: str, what: str) -> None:
+        """Raise an error that names the first wrong row, if there is one; ``{}`` in ``what`` is its value."""
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise self.error(row, field, what.format(self.column(field)[row].tolist()))
+
+    def error(self, row: int, field: str, what: str, cure: str | None = None) -> UserError:
+        """Return an error that names file, row and field; ``row`` counts from the first of these rows."""
+        return UserError(what, where=f"{self.path}: row {self.first_row + row}, {field}", cure=cure)
+
+
+def write_part(
+    folder: Path, index: int, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any], *, kind: Kind
+) -> Path:
+    """Write one part of a prediction folder atomically and return its path.
+
+    Args:
+        folder: The folder; it is made when missing.
+        index: Number of the part, from 0; an existing part of that number is replaced.
+        rows: One mapping a row, or one mapping from column names to columns of equal length (arrays or
+            lists; ``bbox`` (n, 4)). The columns are those of `schema_of`.
+        kind: Which schema.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = schema_of(kind)
+    by_column = isinstance(rows, Mapping)
+    columns = [rows[name] if by_column else [row[name] for row in rows] for name in schema.names]
+    table = pa.Table.from_arrays([_array(*pair) for pair in zip(columns, schema, strict=True)], schema=schema)
+    table.validate(full=True)
+    path = part_path(folder, index)
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    return path
+
+
+def part_path(folder: Path, index: int) -> Path:
+    """Return the path of one part of a prediction folder."""
+    return folder / f"part-{index:05d}.parquet"
+
+
+def read_parts(folder: Path, *, kind: Kind) -> Iterator[Records]:
+    """Read a prediction folder part by part, some thousand rows at a time.
+
+    Args:
+        folder: The folder with the parts.
+        kind: Which schema they must have.
+
+    Raises:
+        UserError: The folder or a part between others is missing, a part is not whole, or its columns
+            are not those of the schema.
+    """
+    if not folder.is_dir():
+        raise UserError("no such folder", where=str(folder), cure=_AGAIN)
+    for index, path in enumerate(sorted(folder.glob("part-*.parquet"))):
+        if path != part_path(folder, index):
+            raise UserError("this part of the predictions is missing", where=str(part_path(folder, index)), cure=_AGAIN)
+        yield from _read_part(path, kind)
+
+
+def read_results(path: Path, *, sizes: Sizes) -> Iterator[Records]:
+    """Read a COCO results file, a JSON list of detections, as records of kind ``detections``.
+
+    A result without ``bbox`` gets the box around its mask, as pycocotools does.
+
+    Args:
+        path: The file: ``[{"image_id", "category_id", "score", "bbox" and/or "segmentation"}, ...]``.
+        sizes: The sizes of the images of the annotation file.
+
+    Raises:
+        UserError: The file is not such a list; names file, row and field.
+    """
+    results = _load_json(path)
+    if not isinstance(results, list):
+        raise UserError("not a COCO results file: a list of detections is needed", where=str(path))
+    for first in range(0, len(results), _ROWS_AT_A_TIME):
+        chosen = results[first : first + _ROWS_AT_A_TIME]
+        rows = [_row_of_result(path, first + place, result, sizes) for place, result in enumerate(chosen)]
+        yield Records(path=path, first_row=first, table=_batch_of_rows(rows))
+
+
+def _read_part(path: Path, kind: Kind) -> Iterator[Records]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            _check_schema(path, file.schema_arrow, kind)
+            first_row = 0
+            for batch in file.iter_batches(batch_size=_ROWS_AT_A_TIME):
+                records = Records(path=path, first_row=first_row, table=batch)
+                _check_nulls(records, kind)
+                yield records
+                first_row += len(records)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"not a whole Parquet file ({reason})", where=str(path), cure=_AGAIN) from error
+
+
+def _check_schema(path: Path, found: Any, kind: Kind) -> None:
+    for field in schema_of(kind):
+        place = f"{path}: column {field.name}"
+        if field.name not in found.names:
+            raise UserError("the column is missing", where=place, cure=f"the columns of {kind} are needed")
+        got = found.field(field.name).type
+        # The name of a list's element is not part of what it holds.
+        same = got == field.type or (field.name == "bbox" and str(got).endswith("[4]") and got.value_type == "double")
+        if not same:
+            raise UserError(f"the column holds {got}, not {field.type}", where=place)
+
+
+def _check_nulls(records: Records, kind: Kind) -> None:
+    for name in schema_of(kind).names:
+        column = records.table.column(name)
+        if name == "mask" and kind == "detections":
+            continue
+        missing = column.is_null().to_numpy(zero_copy_only=False)
+        if missing.any():
+            raise records.error(int(np.argmax(missing)), name, "the value is missing")
+        if name == "bbox" and column.flatten().null_count:
+            row = int(np.argmax(column.flatten().is_null().to_numpy(zero_copy_only=False))) // 4
+            raise records.error(row, name, "the value is missing")
+
+
+def _load_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise UserError("no such file", where=str(path)) from error
+    except (ValueError, OSError) as error:
+        raise UserError(f"not readable as JSON ({error})", where=str(path), cure="write the file again") from error
+
+
+def _row_of_result(path: Path, row: int, result: Any, sizes: Sizes) -> dict[str, Any]:
+    def error(field: str, what: str) -> UserError:
+        return UserError(what, where=f"{path}: row {row}, {field}")
+
+    if not isinstance(result, dict):
+        raise UserError("a result must be an object", where=f"{path}: row {row}")
+    for field in ("image_id", "category_id"):
+        if not isinstance(result.get(field), int) or isinstance(result[field], bool) or abs(result[field]) >= 2**63:
+            raise error(field, f"must be a whole number, not {result.get(field)!r}")
+    if not _is_number(result.get("score")):
+        raise error("score", f"must be a number, not {result.get('score')!r}")
+    if result["image_id"] not in sizes:
+        raise error("image_id", f"the annotation file has no image {result['image_id']}")
+    height, width = sizes[result["image_id"]]
+    rle, box = result.get("segmentation"), result.get("bbox")
+    if rle is not None:
+        try:
+            check_rle(rle, height=height, width=width)
+            rle = segmentation_to_rle(rle, height, width)
+        except ValueError as reason:
+            raise error("segmentation", str(reason)) from reason
+        box = _box_around(rle) if box is None else box
+    if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
+        raise error("bbox", "must be four numbers x, y, width, height")
+    whole = {"image_id": result["image_id"], "category_id": result["category_id"], "height": height, "width": width}
+    return {**whole, "score": result["score"], "bbox": box, "mask": rle["counts"] if rle else None}
+
+
+def _box_around(rle: Mapping[str, Any]) -> list[float]:
+    from pycocotools import mask as coco_mask
+
+    return [float(side) for side in coco_mask.toBbox(rle)]
+
+
+def _batch_of_rows(rows: Sequence[Mapping[str, Any]]) -> Any:
+    import pyarrow as pa
+
+    schema = schema_of("detections")
+    return pa.RecordBatch.from_arrays([_array([row[f.name] for row in rows], f) for f in schema], schema=schema)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _array(values: Any, field: Any) -> Any:
+    """Return a column as a pyarrow array of the field's type."""
+    import pyarrow as pa
+
+    if field.name == "bbox":
+        numbers = np.asarray(values, np.float64).reshape(len(values), 4).ravel()
+        return pa.FixedSizeListArray.from_arrays(pa.array(numbers), type=field.type)
+    if field.name == "score":
+        values = np.asarray(values, np.float64)
+    return pa.array(values, type=field.type)

@@ -1,0 +1,182 @@
+"""Scores as typed values. All are in [0, 1]; None where there is no ground truth to score against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class AveragePrecision:
+    """COCO's detection scores of a group of classes: means over the classes that have ground truth.
+
+    Args:
+        ap: Mean over IoU thresholds 0.50, 0.55, ..., 0.95.
+        ap50: At IoU 0.50.
+        ap75: At IoU 0.75.
+        ap_small: Objects below 32² pixels.
+        ap_medium: Objects from 32² to 96² pixels.
+        ap_large: Objects above 96² pixels.
+        ar100: Recall with at most 100 detections per image and class, mean over IoU thresholds.
+    """
+
+    ap: float | None
+    ap50: float | None
+    ap75: float | None
+    ap_small: float | None
+    ap_medium: float | None
+    ap_large: float | None
+    ar100: float | None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return the scores under their names in ``scores.json``."""
+        return {key: getattr(self, name) for name, key in _AP_KEYS.items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, float | None]) -> AveragePrecision:
+        """Read what `to_dict` gave."""
+        return cls(**{name: values[key] for name, key in _AP_KEYS.items()})
+
+
+_AP_KEYS = {
+    "ap": "AP",
+    "ap50": "AP50",
+    "ap75": "AP75",
+    "ap_small": "APs",
+    "ap_medium": "APm",
+    "ap_large": "APl",
+    "ar100": "AR100",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanIou:
+    """Mean IoU of masks on ground-truth boxes.
+
+    Args:
+        class_mean: Mean over instances of a class, then over classes (the paper's).
+        instance_mean: Mean over instances.
+    """
+
+    class_mean: float | None
+    instance_mean: float | None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return the scores under their names in ``scores.json``."""
+        return {"class_mean": self.class_mean, "instance_mean": self.instance_mean}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, float | None]) -> MeanIou:
+        """Read what `to_dict` gave."""
+        return cls(class_mean=values["class_mean"], instance_mean=values["instance_mean"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupScores:
+    """All scores of one group of classes; None for what the predictions do not have.
+
+    Args:
+        classes: Classes in the group, also those without ground truth.
+        instances: Non-crowd instances with a mask.
+        box: Detection scores by box IoU.
+        mask: Detection scores by mask IoU.
+        gt_box_miou: Predicted masks on ground-truth boxes.
+        full_box: The trivial row that fills the ground-truth box.
+        ellipse: The trivial row that fills the ellipse inscribed in it.
+    """
+
+    classes: int
+    instances: int
+    box: AveragePrecision | None
+    mask: AveragePrecision | None
+    gt_box_miou: MeanIou | None
+    full_box: MeanIou
+    ellipse: MeanIou
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scores as in ``scores.json``."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value.to_dict() if hasattr(value, "to_dict") else value for name, value in values.items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> GroupScores:
+        """Read what `to_dict` gave."""
+        return cls(
+            classes=values["classes"],
+            instances=values["instances"],
+            box=AveragePrecision.from_dict(values["box"]) if values["box"] else None,
+            mask=AveragePrecision.from_dict(values["mask"]) if values["mask"] else None,
+            gt_box_miou=MeanIou.from_dict(values["gt_box_miou"]) if values["gt_box_miou"] else None,
+            full_box=MeanIou.from_dict(values["full_box"]),
+            ellipse=MeanIou.from_dict(values["ellipse"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitIdentity:
+    """Which split was scored."""
+
+    name: str
+    version: int
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetIdentity:
+    """Which annotations were scored against.
+
+    Args:
+        annotations_sha256: Hash of the annotation file.
+        images: Images in it.
+        instances: Non-crowd instances with a mask in it.
+    """
+
+    annotations_sha256: str
+    images: int
+    instances: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """The content of ``scores.json``.
+
+    Args:
+        split: Which split was scored.
+        dataset: Which annotations were scored against.
+        groups: Scores of ``all``, ``seen`` and ``unseen``; a split without unseen classes has no ``unseen``.
+        notes: What a reader has to know, one sentence each.
+    """
+
+    split: SplitIdentity
+    dataset: DatasetIdentity
+    groups: dict[str, GroupScores]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scores as in ``scores.json``."""
+        return {
+            "schema": SCHEMA,
+            "split": vars(self.split),
+            "dataset": vars(self.dataset),
+            "groups": {name: group.to_dict() for name, group in self.groups.items()},
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Scores:
+        """Read what `to_dict` gave.
+
+        Raises:
+            ValueError: The values are of another schema.
+        """
+        if values.get("schema") != SCHEMA:
+            raise ValueError(f"scores of schema {values.get('schema')!r}; this version reads {SCHEMA}")
+        return cls(
+            split=SplitIdentity(**values["split"]),
+            dataset=DatasetIdentity(**values["dataset"]),
+            groups={name: GroupScores.from_dict(group) for name, group in values["groups"].items()},
+            notes=tuple(values["notes"]),
+        )
