@@ -1,0 +1,86 @@
+"""From polygons to pixels: an instance is turned, stretched, sized and drawn as a map of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from psis_bench.data.synthetic.families import extent
+from psis_bench.data.synthetic.primitives import Part, Polygon
+
+_SUBPIXEL_BITS = 4
+EMPTY = 255
+"""Where a part map has no part."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The parts of one shape, drawn on a small canvas of its own.
+
+    Attributes:
+        slots: (H, W) uint8: material slot of the frontmost part; `EMPTY` outside the shape and in its holes.
+        left: Column of the canvas's first column in the scene; negative when it sticks out.
+        top: Row of its first row.
+    """
+
+    slots: NDArray[np.uint8]
+    left: int
+    top: int
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """(H, W) bool: the silhouette."""
+        return self.slots != EMPTY
+
+
+def fill(canvas: NDArray[np.uint8], polygons: Sequence[Polygon], value: int) -> None:
+    """Fill the union of polygons (pixel coordinates, x right, y down) in place."""
+    for shape in polygons:
+        points = np.round((shape - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+        cv2.fillPoly(canvas, [points], value, shift=_SUBPIXEL_BITS)
+
+
+def pose(parts: Sequence[Part], matrix: NDArray[np.float64], *, side: float, centre: tuple[float, float]) -> list[Part]:
+    """Return the parts in pixels.
+
+    Args:
+        parts: An instance in arbitrary units.
+        matrix: (2, 2) rotation, mirror and stretch, applied to column vectors.
+        side: Longer side of the result's bounding box, pixels.
+        centre: x, y of the middle of that box, pixels.
+    """
+    moved = [Part(tuple(shape @ matrix.T for shape in piece.polygons), piece.slot, piece.cut) for piece in parts]
+    low, high = extent(moved)
+    scale = side / float(max(high - low))
+    shift = np.asarray(centre) - (low + high) / 2 * scale
+    return [Part(tuple(shape * scale + shift for shape in piece.polygons), piece.slot, piece.cut) for piece in moved]
+
+
+def draw(parts: Sequence[Part], *, margin: int = 0) -> Drawing:
+    """Draw parts that are in pixels, back to front, on a canvas just large enough plus a margin.
+
+    Args:
+        parts: As returned by `pose`.
+        margin: Empty pixels on each side, room for what is done around the contour.
+    """
+    low, high = extent(list(parts))
+    left, top = (int(value) - margin for value in np.floor(low))
+    width, height = (int(value) + margin for value in np.ceil(high) - (left, top))
+    slots = np.full((height, width), EMPTY, np.uint8)
+    for piece in parts:
+        shifted = [shape - (left, top) for shape in piece.polygons]
+        fill(slots, shifted, EMPTY if piece.cut else piece.slot)
+    return Drawing(slots, left, top)
+
+
+def silhouette(parts: Sequence[Part], size: int) -> NDArray[np.bool_]:
+    """Return a (size, size) bool mask of the parts, centred, their longer side filling the square."""
+    posed = pose(parts, np.eye(2), side=size - 2.0, centre=(size / 2, size / 2))
+    slots = np.full((size, size), EMPTY, np.uint8)
+    for piece in posed:
+        fill(slots, piece.polygons, EMPTY if piece.cut else piece.slot)
+    return slots != EMPTY

@@ -1,0 +1,99 @@
+"""Materials: two colours and a pattern. An image has a handful, and objects, their parts and the ground share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Field = NDArray[np.float32]
+_PALETTE_SIZE = 7
+
+
+def palette(rng: np.random.Generator, contrast: float) -> Field:
+    """Return the colours of one image.
+
+    Args:
+        rng: Source of randomness.
+        contrast: 0 gives one grey, 1 colours from the whole cube.
+
+    Returns:
+        (7, 3) float32 in [0, 255].
+    """
+    centre = rng.uniform(90, 165)
+    colours = rng.uniform(0, 255, (_PALETTE_SIZE, 3))
+    # Half-way to their own grey: natural images are rarely as saturated as a colour cube.
+    colours = 0.6 * colours + 0.4 * colours.mean(axis=1, keepdims=True)
+    return (centre + contrast * (colours - centre)).clip(15, 240).astype(np.float32)
+
+
+def _waves(rng: np.random.Generator, u: Field, v: Field) -> Field:
+    return np.sin(u + rng.uniform(0.5, 1.5) * np.sin(v * rng.uniform(0.3, 0.7)))
+
+
+def _stripes(rng: np.random.Generator, u: Field, v: Field) -> Field:
+    return np.clip(np.sin(u) * 4 + rng.uniform(-2, 2), -1, 1)
+
+
+def _checks(rng: np.random.Generator, u: Field, v: Field) -> Field:
+    return np.clip(np.sin(u) * np.sin(v) * 8, -1, 1)
+
+
+def _dots(rng: np.random.Generator, u: Field, v: Field) -> Field:
+    return np.clip((np.cos(u) + np.cos(v) - rng.uniform(0.2, 1.0)) * 4, -1, 1)
+
+
+def _gradient(rng: np.random.Generator, u: Field, v: Field) -> Field:
+    return np.sin(u * 0.08 + rng.uniform(0, 6.28))
+
+
+def _plain(rng: np.random.Generator, u: Field, v: Field) -> Field:
+    return np.full_like(u, rng.uniform(-1, 1))
+
+
+def _speckle(rng: np.random.Generator, u: Field, v: Field) -> Field:
+    height, width = u.shape
+    cell = rng.uniform(2.5, 14)
+    grid = rng.uniform(-1.6, 1.6, (int(height / cell) + 2, int(width / cell) + 2)).astype(np.float32)
+    return np.clip(cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR), -1, 1)
+
+
+PATTERNS: tuple[Callable[[np.random.Generator, Field, Field], Field], ...] = (
+    _plain,
+    _gradient,
+    _stripes,
+    _checks,
+    _dots,
+    _waves,
+    _speckle,
+    _speckle,
+)
+
+
+def materials(rng: np.random.Generator, *, count: int, height: int, width: int, contrast: float) -> list[Field]:
+    """Return the materials of one image, each as large as the canvas.
+
+    Args:
+        rng: Source of randomness.
+        count: How many.
+        height: Of the canvas, pixels.
+        width: Of the canvas, pixels.
+        contrast: See `palette`.
+
+    Returns:
+        ``count`` arrays (height, width, 3), float32 in [0, 255].
+    """
+    colours = palette(rng, contrast)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    made = []
+    for _ in range(count):
+        angle, period = rng.uniform(0, np.pi), float(np.exp(rng.uniform(np.log(7), np.log(36))))
+        c, s = np.float32(np.cos(angle) * 2 * np.pi / period), np.float32(np.sin(angle) * 2 * np.pi / period)
+        pattern = PATTERNS[rng.integers(len(PATTERNS))]
+        field = pattern(rng, c * x + s * y, c * y - s * x)
+        first, second = colours[rng.choice(_PALETTE_SIZE, 2, replace=False)]
+        mix = (field * np.float32(0.5) + np.float32(0.5))[..., None]
+        made.append(first + mix * (second - first))
+    return made
