@@ -2,8 +2,7 @@
 
 Paper Table 16; official object_detection/models/keras_models/hourglass_network.py ``hourglass_10``.
 Depth 10 (long-range skips not counted). Parameters with 64 initial channels: 1,605,249 in Deep-MAC (50 channels in,
-1x1 convolution out), 1,756,801 as a whole Deep-MARC
-head.
+1x1 convolution out), 1,756,801 as a whole Deep-MARC head.
 Crops for Deep-MARC: 16 x 16, our choice (the paper has no Deep-MARC with this head); masks are twice that.
 """
 

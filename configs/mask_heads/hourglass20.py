@@ -2,8 +2,7 @@
 
 Paper Tables 2 and 16, Figure 8; official object_detection/models/keras_models/hourglass_network.py ``hourglass_20``.
 Depth 20 (long-range skips not counted). Parameters with 64 initial channels: 5,530,625 in Deep-MAC (50 channels in,
-1x1 convolution out), 5,682,177 as a whole Deep-MARC
-head.
+1x1 convolution out), 5,682,177 as a whole Deep-MARC head.
 Crops for Deep-MARC: 16 x 16, as in the paper; masks are twice that.
 """
 

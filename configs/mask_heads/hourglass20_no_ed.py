@@ -1,6 +1,6 @@
 """Hourglass-20 without encoder and decoder: the same blocks at full resolution, skips kept.
 
-Paper Table 6; official object_detection/models/keras_models/hourglass_network.py ``hourglass_20_uniform_size``.
+Paper Tables 5 and 16; official object_detection/models/keras_models/hourglass_network.py ``hourglass_20_uniform_size``.
 Depth 20 (long-range skips not counted). Parameters with 64 initial channels: 5,513,985 in Deep-MAC (50 channels in,
 1x1 convolution out).
 Crops for Deep-MARC: 16 x 16, our choice (the paper has no Deep-MARC with this head); masks are twice that.

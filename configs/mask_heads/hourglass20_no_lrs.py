@@ -1,6 +1,6 @@
 """Hourglass-20 without long-range skips: does the effect need them?
 
-Paper Table 6; official object_detection/models/keras_models/hourglass_network.py ``hourglass_20_no_shortcut``.
+Paper Tables 5 and 16; official object_detection/models/keras_models/hourglass_network.py ``hourglass_20_no_shortcut``.
 Depth 20 (long-range skips not counted). Parameters with 64 initial channels: 4,644,353 in Deep-MAC (50 channels in,
 1x1 convolution out).
 Crops for Deep-MARC: 16 x 16, our choice (the paper has no Deep-MARC with this head); masks are twice that.

@@ -2,8 +2,7 @@
 
 Paper Table 16; official object_detection/models/keras_models/hourglass_network.py ``hourglass_32``.
 Depth 32 (long-range skips not counted). Parameters with 64 initial channels: 10,440,065 in Deep-MAC (50 channels in,
-1x1 convolution out), 10,591,617 as a whole Deep-MARC
-head.
+1x1 convolution out), 10,591,617 as a whole Deep-MARC head.
 Crops for Deep-MARC: 16 x 16, our choice (the paper has no Deep-MARC with this head); masks are twice that.
 """
 

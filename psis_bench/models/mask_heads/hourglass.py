@@ -148,9 +148,9 @@ class HourglassTrunk(Trunk):
         widths: w_i in units of ``num_init_channels``, one for each stage, the innermost last.
         blocks: n_i, residual blocks of each stage's encoder, of its decoder and of its skip; last, of the innermost
             part. As many as ``widths``.
-        long_range_skips: False: without the skip branch around each stage (paper Table 6, official
+        long_range_skips: False: without the skip branch around each stage (paper Table 5, official
             ``hourglass20_no_shortcut``).
-        encoder_decoder: False: without down- and upsampling, skips stay (paper Table 6, official
+        encoder_decoder: False: without down- and upsampling, skips stay (paper Table 5, official
             ``hourglass20_uniform_size``).
         norm_type: ``"BN"``, ``"SyncBN"`` or None.
         norm_eps: Added to variances; the default is the official value.
