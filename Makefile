@@ -52,7 +52,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@find $(VENV)/lib -name '*.dist-info' -type d ! -exec test -e '{}/INSTALLER' \; -prune -exec rm -rf '{}' +
 	@echo "Installing into $(VENV) (once; some minutes) ..." >&2
 	@$(PIP) install $(if $(CI),--quiet) -c constraints.txt -e '.[train,imagenet,dev]' || \
-		{ echo "make: installing failed, see the lines above; without a network no package can be had. The same command continues." >&2; exit 1; }
+		{ echo "make: installing failed, see above (a missing network ends as a conflict of versions, too). The same command continues." >&2; exit 1; }
 	@# opencv-python and opencv-python-headless own the same folder, and the last one installed is the one imported:
 	@# let it be the one that needs no display libraries.
 	@$(PIP) install --quiet --force-reinstall --no-deps -c constraints.txt opencv-python-headless
