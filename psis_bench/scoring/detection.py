@@ -20,7 +20,7 @@ import contextlib
 import importlib.util
 import io
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ import numpy as np
 
 from psis_bench.errors import UserError
 from psis_bench.run_lengths import Ints
-from psis_bench.scoring.detections import Detections
+from psis_bench.scoring.checked_detections import Detections
 from psis_bench.scoring.ground_truth import Floats, GroundTruth
 from psis_bench.scoring.results import AveragePrecision
 
@@ -49,19 +49,21 @@ class DetectionTables:
         precision: float64 (T, R, K, A, M): 10 IoU thresholds, 101 recalls, K classes, areas
             all/small/medium/large, M detection limits.
         recall: float64 (T, K, A, M).
-        limits: The M detection limits per image and class, ascending.
+        limits: The M detection limits per image and class, ascending; 100 is among them.
+        max_detections: The limit at which AP is taken, one of them.
     """
 
     category_ids: Ints
     precision: Floats
     recall: Floats
     limits: tuple[int, ...]
+    max_detections: int
 
     def summary(self, category_ids: Collection[int]) -> AveragePrecision:
         """Return AP and AR of a group of classes, equal to pycocotools with ``catIds`` restricted to it."""
         classes = np.flatnonzero(np.isin(self.category_ids, list(category_ids)))
-        precision = self.precision[:, :, classes, :, -1]
-        recall = self.recall[:, classes, :, self.limits.index(100)]
+        precision = self.precision[..., self.limits.index(self.max_detections)][:, :, classes]
+        recall = self.recall[..., self.limits.index(100)][:, classes]
         return AveragePrecision(
             ap=_mean(precision[..., _ALL]),
             ap50=_mean(precision[[_IOU_50]][..., _ALL]),
@@ -100,18 +102,19 @@ def evaluate_detections(
         UserError: ``engine="hotcoco"`` cannot be used here.
     """
     limits = tuple(sorted({1, 10, 100, max_detections}))
-    ids = truth.category_ids
-    if not len(ids) or not len(truth.image_ids):
-        shape = (10, 101, len(ids), 4, len(limits))
-        precision, recall = np.full(shape, -1.0), np.full((10, *shape[2:]), -1.0)
-    else:
+    classes = len(truth.category_ids)
+    precision: Floats = np.full((10, 101, classes, 4, len(limits)), -1.0)
+    recall: Floats = np.full((10, classes, 4, len(limits)), -1.0)
+    if classes and len(truth.image_ids):
         run = _run_hotcoco if _hotcoco_is_usable(engine) else _run_pycocotools
         precision, recall = run(truth, detections, iou_type, limits)
-    # Limits above max_detections are there for AR100 only.
-    kept = limits.index(max_detections) + 1
-    if max_detections < 100:
-        precision = precision[..., :kept]
-    return DetectionTables(category_ids=ids, precision=precision, recall=recall, limits=limits)
+    return DetectionTables(
+        category_ids=truth.category_ids,
+        precision=precision,
+        recall=recall,
+        limits=limits,
+        max_detections=max_detections,
+    )
 
 
 def _mean(values: Floats) -> float | None:
@@ -141,33 +144,32 @@ def _run_hotcoco(
     import hotcoco
 
     chosen = np.flatnonzero(truth.has_mask) if iou_type == "segm" else np.arange(len(truth.annotation_ids))
-    sizes = truth.sizes_of(truth.images[chosen]).tolist()
+    masks: Any = None
+    if iou_type == "segm":
+        masks = _rles([truth.strings[place] for place in chosen], truth.sizes_of(truth.images[chosen]))
     coco_truth = hotcoco.COCO.from_arrays(
         _images(truth),
         _categories(truth),
-        truth.images[chosen],
-        truth.categories[chosen],
+        _numbers(truth.image_ids, truth.images[chosen]),
+        _numbers(truth.category_ids, truth.categories[chosen]),
         truth.boxes[chosen],
         ids=np.arange(1, len(chosen) + 1),
         area=truth.areas[chosen],
         iscrowd=truth.is_crowd[chosen].astype(np.int64),
-        segmentation=_rles([truth.strings[place] for place in chosen], sizes) if iou_type == "segm" else None,
+        segmentation=masks,
     )
-    rows = np.column_stack([detections.images, detections.boxes, detections.scores, detections.categories])
+    images, categories = _detection_numbers(truth, detections)
+    rows = np.column_stack([images, detections.boxes, detections.scores, categories])
     if iou_type == "segm":
-        masks = _rles(detections.strings, detections.sizes[detections.has_mask].tolist())
+        masks = _rles(detections.strings, detections.sizes[detections.has_mask])
         found = coco_truth.load_res(rows[detections.has_mask], segmentation=masks)
-        found.update_anns(ids=np.arange(1, len(masks) + 1), area=detections.mask_areas.astype(np.float64))
+        if masks:
+            found.update_anns(ids=np.arange(1, len(masks) + 1), area=detections.mask_areas.astype(np.float64))
     else:
         found = coco_truth.load_res(rows)
     evaluation = hotcoco.COCOeval(coco_truth, found, iou_type)
-    evaluation.params.img_ids = truth.image_ids.tolist()
-    evaluation.params.cat_ids = truth.category_ids.tolist()
-    evaluation.params.max_dets = list(limits)
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation.evaluate()
-        evaluation.accumulate()
-    arrays = evaluation.eval
+    _evaluate(evaluation, truth, limits)
+    arrays: Any = evaluation.eval
     return np.asarray(arrays["precision"], np.float64), np.asarray(arrays["recall"], np.float64)
 
 
@@ -178,14 +180,18 @@ def _run_pycocotools(
 
     with contextlib.redirect_stdout(io.StringIO()):
         coco_truth = _pycocotools_index(truth, _truth_records(truth, iou_type))
-        found = _pycocotools_index(truth, _detection_records(detections, iou_type))
+        found = _pycocotools_index(truth, _detection_records(truth, detections, iou_type))
         evaluation = COCOeval(coco_truth, found, iou_type)
-        evaluation.params.imgIds = truth.image_ids.tolist()
-        evaluation.params.catIds = truth.category_ids.tolist()
-        evaluation.params.maxDets = list(limits)
-        evaluation.evaluate()
-        evaluation.accumulate()
+        _evaluate(evaluation, truth, limits)
     return evaluation.eval["precision"], evaluation.eval["recall"]
+
+
+def _evaluate(evaluation: Any, truth: GroundTruth, limits: tuple[int, ...]) -> None:
+    evaluation.params.imgIds = list(range(1, len(truth.image_ids) + 1))
+    evaluation.params.catIds = list(range(1, len(truth.category_ids) + 1))
+    evaluation.params.maxDets = list(limits)
+    evaluation.evaluate()
+    evaluation.accumulate()
 
 
 def _pycocotools_index(truth: GroundTruth, annotations: list[dict[str, Any]]) -> Any:
@@ -198,9 +204,9 @@ def _pycocotools_index(truth: GroundTruth, annotations: list[dict[str, Any]]) ->
 
 
 def _truth_records(truth: GroundTruth, iou_type: IouType) -> list[dict[str, Any]]:
-    sizes = truth.sizes_of(truth.images).tolist()
-    rles = _rles(truth.strings, sizes)
-    columns = (truth.images, truth.categories, truth.boxes, truth.areas, truth.is_crowd.astype(int), truth.has_mask)
+    rles = _rles(truth.strings, truth.sizes_of(truth.images))
+    images, categories = _numbers(truth.image_ids, truth.images), _numbers(truth.category_ids, truth.categories)
+    columns = (images, categories, truth.boxes, truth.areas, truth.is_crowd.astype(int), truth.has_mask)
     rows = zip(*(column.tolist() for column in columns), rles, strict=True)
     records = [
         {"image_id": image, "category_id": category, "bbox": box, "area": area, "iscrowd": crowd, "segmentation": rle}
@@ -210,13 +216,13 @@ def _truth_records(truth: GroundTruth, iou_type: IouType) -> list[dict[str, Any]
     return [{**record, "id": place} for place, record in enumerate(records, 1)]
 
 
-def _detection_records(detections: Detections, iou_type: IouType) -> list[dict[str, Any]]:
+def _detection_records(truth: GroundTruth, detections: Detections, iou_type: IouType) -> list[dict[str, Any]]:
     chosen = detections.has_mask if iou_type == "segm" else np.ones(len(detections), bool)
     areas = detections.mask_areas if iou_type == "segm" else detections.boxes[:, 2] * detections.boxes[:, 3]
-    rles: list[dict[str, Any]] | list[None] = [None] * len(detections)
+    rles: list[Any] = [None] * len(detections)
     if iou_type == "segm":
-        rles = _rles(detections.strings, detections.sizes[chosen].tolist())
-    columns = (detections.images, detections.categories, detections.scores, detections.boxes)
+        rles = _rles(detections.strings, detections.sizes[chosen])
+    columns = (*_detection_numbers(truth, detections), detections.scores, detections.boxes)
     rows = zip(*(column[chosen].tolist() for column in columns), areas.tolist(), rles, strict=True)
     return [
         {"id": place, "image_id": image, "category_id": category, "score": score, "bbox": box, "area": area,
@@ -225,13 +231,23 @@ def _detection_records(detections: Detections, iou_type: IouType) -> list[dict[s
     ]  # fmt: skip
 
 
+def _numbers(ascending: Ints, ids: Ints) -> Ints:
+    """Number ids from 1 in their order: they go through float64 columns, which cannot hold every int64."""
+    return np.asarray(np.searchsorted(ascending, ids) + 1, np.int64)
+
+
+def _detection_numbers(truth: GroundTruth, detections: Detections) -> tuple[Ints, Ints]:
+    return _numbers(truth.image_ids, detections.images), _numbers(truth.category_ids, detections.categories)
+
+
 def _images(truth: GroundTruth) -> list[dict[str, Any]]:
-    return [{"id": image, "height": height, "width": width} for image, (height, width) in truth.sizes.items()]
+    sizes = zip(truth.heights.tolist(), truth.widths.tolist(), strict=True)
+    return [{"id": number, "height": height, "width": width} for number, (height, width) in enumerate(sizes, 1)]
 
 
 def _categories(truth: GroundTruth) -> list[dict[str, Any]]:
-    return [{"id": category, "name": str(category)} for category in truth.category_ids.tolist()]
+    return [{"id": number, "name": str(number)} for number in range(1, len(truth.category_ids) + 1)]
 
 
-def _rles(strings: Any, sizes: list[list[int]]) -> list[dict[str, Any]]:
-    return [{"size": size, "counts": string} for string, size in zip(strings, sizes, strict=True)]
+def _rles(strings: Sequence[str], sizes: Ints) -> list[dict[str, Any]]:
+    return [{"size": size, "counts": string} for string, size in zip(strings, sizes.tolist(), strict=True)]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from psis_bench.errors import UserError
 from psis_bench.files import atomic_path
 from psis_bench.rle import check_rle, segmentation_to_rle
-from psis_bench.run_lengths import Ints, RleError, RunLengths, decode_strings
+from psis_bench.run_lengths import RleError, RunLengths, decode_strings
 
 Kind = Literal["detections", "gt_box_masks"]
 Sizes = Mapping[int, tuple[int, int]]
@@ -109,9 +109,7 @@ class Records:
         return UserError(what, where=f"{self.path}: row {self.first_row + row}, {field}", cure=cure)
 
 
-def write_part(
-    folder: Path, index: int, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any], *, kind: Kind
-) -> Path:
+def write_part(folder: Path, index: int, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any], *, kind: Kind) -> Path:
     """Write one part of a prediction folder atomically and return its path.
 
     Args:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from psis_bench.run_lengths import Ints, encode_string, merge_empty_runs
 from psis_bench.scoring.ground_truth import Flags, Floats, GroundTruth, places_in
@@ -74,7 +76,9 @@ def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detection
             record, a score or box that is not finite, a box of negative size, or a malformed mask; names
             file, row and field.
     """
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in ("images", "categories", "scores", "boxes", "sizes")}
+    columns: dict[str, list[npt.NDArray[Any]]] = {
+        name: [] for name in ("images", "categories", "scores", "boxes", "sizes")
+    }
     has_mask: list[Flags] = []
     strings: list[str] = []
     areas: list[Ints] = []
@@ -83,7 +87,7 @@ def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detection
         scores, boxes = records.column("score"), records.column("bbox")
         records.refuse(~np.isfinite(scores), "score", "must be a finite number, not {}")
         records.refuse(~np.isfinite(boxes).all(axis=1), "bbox", "must be four finite numbers, not {}")
-        records.refuse((boxes[:, 2:] < 0).any(axis=1), "bbox", "has a negative width or height {}")
+        records.refuse((boxes[:, 2] < 0) | (boxes[:, 3] < 0), "bbox", "has a negative width or height {}")
         masks = records.masks()
         texts = records.mask_strings()
         for place in np.flatnonzero(masks.has_empty_runs()):
@@ -123,5 +127,5 @@ def check_ids_and_sizes(records: Records, truth: GroundTruth) -> Ints:
     return np.stack([truth.heights[places], truth.widths[places]], axis=1)
 
 
-def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:
+def _joined(parts: list[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:
     return np.concatenate(parts).astype(dtype) if parts else np.zeros(0, dtype)

@@ -1,0 +1,103 @@
+"""GT-box mIoU: masks predicted on ground-truth boxes against the masks drawn by people, no detector involved.
+
+Scored are the instances that are no crowd and have a mask in the annotation file. The primary number is
+the mean over the instances of a class, then over the classes that have any, which fits the tables of the
+Deep-MAC paper; the plain mean over instances stands beside it. IoU is taken from run lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import numpy as np
+
+from psis_bench.errors import UserError
+from psis_bench.run_lengths import Ints, pairwise_iou
+from psis_bench.scoring.checked_detections import check_ids_and_sizes
+from psis_bench.scoring.ground_truth import Flags, Floats, GroundTruth, places_in
+from psis_bench.scoring.records import Records
+from psis_bench.scoring.results import MeanIou
+
+
+def gt_box_ious(batches: Iterable[Records], truth: GroundTruth) -> Floats:
+    """Return the IoU of every scored instance's predicted mask with its ground truth.
+
+    Predictions for annotations that are not scored (crowds, annotations without a mask) are checked and
+    left aside.
+
+    Args:
+        batches: Records of kind ``gt_box_masks``.
+        truth: The annotations they were made for.
+
+    Returns:
+        float64 (n,) in [0, 1], in the order of ``truth.instances``.
+
+    Raises:
+        UserError: A prediction is malformed, of an unknown annotation, there twice, or missing; names
+            file, row and field, or the instance.
+    """
+    order = np.argsort(truth.annotation_ids, kind="stable")
+    ascending = truth.annotation_ids[order]
+    scored = np.full(len(order), -1, np.int64)
+    scored[truth.instances] = np.arange(len(truth.instances))
+    seen = np.zeros(len(order), bool)
+    ious = np.zeros(len(truth.instances))
+    for records in batches:
+        check_ids_and_sizes(records, truth)
+        places, known = places_in(ascending, records.column("annotation_id"))
+        records.refuse(~known, "annotation_id", f"{truth.path.name} has no annotation {{}}")
+        places = order[places]
+        _check_belonging(records, truth, places)
+        records.refuse(
+            seen[places] | _repeated(places), "annotation_id", "the prediction for annotation {} is there twice"
+        )
+        seen[places] = True
+        masks = records.masks()
+        rows = np.flatnonzero(scored[places] >= 0)
+        targets = scored[places[rows]]
+        ious[targets] = pairwise_iou(masks.take(rows), truth.instance_masks.take(targets))
+    missing = truth.instances[~seen[truth.instances]]
+    if len(missing):
+        annotation, image = truth.annotation_ids[missing[0]], truth.images[missing[0]]
+        raise UserError(
+            f"no predicted mask for annotation {annotation} of image {image}"
+            + (f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""),
+            where=str(truth.path),
+            cure="predict again on this annotation file",
+        )
+    return ious
+
+
+def mean_iou(ious: Floats, categories: Ints, category_ids: Collection[int]) -> MeanIou:
+    """Average IoUs over a group of classes.
+
+    Args:
+        ious: float64 (n,).
+        categories: int64 (n,): the category of each.
+        category_ids: The classes of the group; those without instances do not count.
+    """
+    classes = [ious[categories == category] for category in sorted(category_ids)]
+    means = [float(np.mean(values)) for values in classes if len(values)]
+    chosen = ious[np.isin(categories, list(category_ids))]
+    return MeanIou(
+        class_mean=float(np.mean(means)) if means else None,
+        instance_mean=float(np.mean(chosen)) if len(chosen) else None,
+    )
+
+
+def _check_belonging(records: Records, truth: GroundTruth, places: Ints) -> None:
+    for field, column in (("image_id", truth.images), ("category_id", truth.categories)):
+        wrong = records.column(field) != column[places]
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            annotation, expected = truth.annotation_ids[places[row]], column[places[row]]
+            found = records.column(field)[row]
+            what = f"is {found}, but annotation {annotation} of {truth.path.name} has {expected}"
+            raise records.error(row, field, what)
+
+
+def _repeated(places: Ints) -> Flags:
+    """Tell which values have been there before, bool (n,)."""
+    again = np.ones(len(places), bool)
+    again[np.unique(places, return_index=True)[1]] = False
+    return again
