@@ -19,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-install: $(STAMP) ## build or update the environment in .venv (about 6 GB, mostly torch with CUDA)
+install: $(STAMP) ## build or update the environment in .venv (about 7 GB, mostly torch with CUDA)
 
 demo: $(STAMP) ## train, predict, score and report on synthetic images: a table and a page of pictures
 	@$(BIN)/psis-bench run split=$(SPLIT)
