@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 Field = NDArray[np.float32]
 MARGIN = 10
 """Pixels around a silhouette that its light and shadow need."""
+_REACH = 4
+"""How far rim and shadow reach from the contour, pixels of the drawing."""
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
@@ -56,26 +58,30 @@ def relight(ground: Field, mask: NDArray[np.bool_], light: Light, rng: np.random
     height, width = mask.shape
     lx, ly = light.direction
     solid = mask.astype(np.float32)
-    soft = cv2.GaussianBlur(solid, (0, 0), 2.0)
-    kept = _fading(rng, height, width, light.broken)
-    slope_x = cv2.Scharr(soft, cv2.CV_32F, 1, 0, scale=1 / 32)
-    slope_y = cv2.Scharr(soft, cv2.CV_32F, 0, 1, scale=1 / 32)
-    # The gradient points inwards and peaks near 0.2 for this blur.
-    facing = -(slope_x * np.float32(lx) + slope_y * np.float32(ly)) * np.float32(5)
+    soft = cv2.GaussianBlur(solid, (13, 13), 2.5)
+    dx, dy = round(lx * _REACH), round(ly * _REACH)
+    lit = _moved(soft, -dx, -dy)  # is there object behind this place, seen from the lamp's opposite side
+    cast = _moved(soft, dx, dy)  # ... between this place and the lamp
     edge = solid - cv2.erode(solid, _CROSS, iterations=2)
-    x = np.linspace(-1, 1, width, dtype=np.float32)[None] * np.float32(lx)
-    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * np.float32(ly)
-    own = 1 + np.float32(light.shading) * (x + y)
-    own *= 1 + kept * (np.float32(light.rim) * facing - np.float32(light.outline) * edge)
-    away = np.array([[1, 0, -lx * 3.5], [0, 1, -ly * 3.5]], np.float32)
-    cast = cv2.warpAffine(cv2.GaussianBlur(solid, (0, 0), 3.0), away, (width, height))
+    kept = _fading(rng, height, width, light.broken)
+    x = np.linspace(-lx, lx, width, dtype=np.float32) * np.float32(light.shading)
+    y = np.linspace(-ly, ly, height, dtype=np.float32)[:, None] * np.float32(light.shading)
+    own = 1 + kept * (np.float32(light.rim) * (lit - cast) - np.float32(light.outline) * edge)
+    own *= 1 + x + y
     shadowed = ground * (1 - np.float32(light.shadow) * kept * cast)
     return np.where(mask, own, shadowed)
+
+
+def _moved(field: Field, dx: int, dy: int) -> Field:
+    """Return the field with the value of (x + dx, y + dy) at (x, y); |dx|, |dy| <= `_REACH`, 0 from outside."""
+    height, width = field.shape
+    wide = cv2.copyMakeBorder(field, _REACH, _REACH, _REACH, _REACH, cv2.BORDER_CONSTANT, value=0)
+    return wide[_REACH + dy : _REACH + dy + height, _REACH + dx : _REACH + dx + width]
 
 
 def _fading(rng: np.random.Generator, height: int, width: int, broken: float) -> Field:
     """Return a smooth field in [0, 1] that is 0 on about a fraction ``broken`` of the window."""
     grid = rng.random((5, 5))
-    level = float(np.quantile(grid, broken))
+    level = float(np.sort(grid, axis=None)[min(int(broken * grid.size), grid.size - 1)])
     steep = np.clip((grid - level) * 5 + 0.2 * (1 - broken), 0, 1).astype(np.float32)
     return cv2.resize(steep, (width, height), interpolation=cv2.INTER_LINEAR)

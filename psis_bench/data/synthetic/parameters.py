@@ -46,15 +46,16 @@ class SceneParameters:
         shading_strength: Brightness gradient over the whole object, the same for all its parts.
         shadow_strength: Darkness of the shadow that an object throws on what is behind it.
         broken: Fraction of the contour on which outline, rim and shadow fade out.
-        decoy_strength: Strength of outline and rim on the ends of clutter shapes, relative to objects: edges
-            that look like a contour but do not close.
+        decoys: Fraction of the clutter shapes that are lit too, on part of their contour: edges that look like
+            an object's but do not close.
+        decoy_strength: How strongly, relative to objects.
         noise: Standard deviation of the pixel noise, grey levels of 255.
     """
 
     instances_min: int = 4
     instances_max: int = 8
-    side_min: float = 18.0
-    side_max: float = 92.0
+    side_min: float = 22.0
+    side_max: float = 100.0
     overlap: float = 0.5
     same_class: float = 0.2
     visible_min: float = 0.4
@@ -62,7 +63,7 @@ class SceneParameters:
     area_min: float = 40.0
     rotation: float = 25.0
     stretch: float = 0.2
-    clutter: float = 16.0
+    clutter: float = 12.0
     fragments: float = 0.4
     markings: float = 1.5
     materials: int = 9
@@ -73,7 +74,8 @@ class SceneParameters:
     shading_strength: float = 0.22
     shadow_strength: float = 0.4
     broken: float = 0.25
-    decoy_strength: float = 0.5
+    decoys: float = 0.5
+    decoy_strength: float = 0.6
     noise: float = 3.0
 
 

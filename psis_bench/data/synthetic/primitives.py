@@ -15,6 +15,17 @@ from numpy.typing import ArrayLike, NDArray
 Polygon = NDArray[np.float64]
 
 
+def _circle(corners: int) -> Polygon:
+    phase = np.linspace(0, 2 * np.pi, corners, endpoint=False)
+    return np.stack([np.cos(phase), np.sin(phase)], axis=1)
+
+
+_CIRCLE = _circle(36)
+_JOINT = _circle(16)
+_CURVE = _circle(60)
+_PHASE = np.linspace(0, 2 * np.pi, len(_CURVE), endpoint=False)
+
+
 @dataclass(frozen=True)
 class Part:
     """A piece of an object that has one material.
@@ -74,13 +85,9 @@ class Vary:
 
 def ellipse(x: float, y: float, rx: float, ry: float | None = None, *, power: float = 2.0, angle: float = 0.0) -> Polygon:
     """Return a superellipse: power 2 is an ellipse, 1 a diamond, 6 a rounded rectangle; angle in radians."""
-    phase = np.linspace(0, 2 * np.pi, 36, endpoint=False)
-    cos, sin = np.cos(phase), np.sin(phase)
-    ry = rx if ry is None else ry
-    points = np.stack(
-        [rx * np.sign(cos) * np.abs(cos) ** (2 / power), ry * np.sign(sin) * np.abs(sin) ** (2 / power)], axis=1
-    )
-    return turned(points, angle) + (x, y)
+    unit = _CIRCLE if power == 2.0 else np.sign(_CIRCLE) * np.abs(_CIRCLE) ** (2 / power)  # noqa: PLR2004
+    points = unit * (rx, rx if ry is None else ry)
+    return (turned(points, angle) if angle else points) + (x, y)
 
 
 def quad(x: float, top: float, bottom: float, top_width: float, bottom_width: float, *, lean: float = 0.0) -> Polygon:
@@ -91,9 +98,9 @@ def quad(x: float, top: float, bottom: float, top_width: float, bottom_width: fl
 
 def polar(x: float, y: float, radius: float, harmonics: dict[int, float], *, phase: float = 0.0) -> Polygon:
     """Return the closed curve r = radius * (1 + sum of amplitude * cos(k * angle + phase))."""
-    angle = np.linspace(0, 2 * np.pi, 72, endpoint=False)
-    r = radius * (1 + sum(amplitude * np.cos(k * angle + phase) for k, amplitude in harmonics.items()))
-    return np.stack([x + r * np.cos(angle), y + r * np.sin(angle)], axis=1)
+    waves = [amplitude * np.cos(k * _PHASE + phase) for k, amplitude in harmonics.items()]
+    r = radius * (1.0 + np.sum(waves, axis=0))
+    return _CURVE * r[:, None] + (x, y)
 
 
 def star(x: float, y: float, radius: float, points: int, inner: float, *, angle: float = 0.0) -> Polygon:
@@ -119,15 +126,13 @@ def limb(points: ArrayLike, start: float, end: float | None = None) -> list[Poly
         end: Its width at the last point; the same as at the first when left out.
     """
     path = np.asarray(points, dtype=np.float64)
-    radii = np.linspace(start, start if end is None else end, len(path)) / 2
-    shapes = [ellipse(x, y, max(r, 1e-4)) for (x, y), r in zip(path, radii, strict=True)]
-    for a, b, ra, rb in zip(path[:-1], path[1:], radii[:-1], radii[1:], strict=True):
-        along = b - a
-        length = float(np.hypot(*along))
-        if length > 1e-9:
-            normal = np.array([-along[1], along[0]]) / length
-            shapes.append(np.stack([a + normal * ra, b + normal * rb, b - normal * rb, a - normal * ra]))
-    return shapes
+    radii = (start + ((start if end is None else end) - start) * np.arange(len(path)) / (len(path) - 1))[:, None] / 2
+    circles = path[:, None] + radii[:, None] * _JOINT
+    along = path[1:] - path[:-1]
+    normal = along[:, ::-1] * (-1, 1) / np.maximum(np.hypot(along[:, :1], along[:, 1:]), 1e-9)
+    near, far = normal * radii[:-1], normal * radii[1:]
+    pieces = np.stack([path[:-1] + near, path[1:] + far, path[1:] - far, path[:-1] - near], axis=1)
+    return [*circles, *pieces]
 
 
 def chain(x: float, y: float, angle: float, lengths: Sequence[float], bends: Sequence[float] = ()) -> Polygon:

@@ -13,6 +13,7 @@ from psis_bench.data.synthetic.families import extent
 from psis_bench.data.synthetic.primitives import Part, Polygon
 
 _SUBPIXEL_BITS = 4
+_SUBPIXELS = 1 << _SUBPIXEL_BITS
 EMPTY = 255
 """Where a part map has no part."""
 
@@ -37,11 +38,17 @@ class Drawing:
         return self.slots != EMPTY
 
 
-def fill(canvas: NDArray[np.uint8], polygons: Sequence[Polygon], value: int) -> None:
-    """Fill the union of polygons (pixel coordinates, x right, y down) in place."""
-    for shape in polygons:
-        points = np.round((shape - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-        cv2.fillPoly(canvas, [points], value, shift=_SUBPIXEL_BITS)
+def fill(
+    canvas: NDArray[np.uint8], polygons: Sequence[Polygon], value: int, *, origin: tuple[int, int] = (0, 0)
+) -> None:
+    """Fill the union of polygons (pixel coordinates, x right, y down) in place; ``origin`` is the canvas's corner."""
+    if not polygons:
+        return
+    # One conversion for all: there are many small polygons. They are filled one by one because together they
+    # would cancel each other where they overlap (even-odd rule).
+    points = np.round((np.concatenate(polygons) - origin) * _SUBPIXELS - _SUBPIXELS / 2).astype(np.int32)
+    for piece in np.split(points, np.cumsum([len(shape) for shape in polygons[:-1]])):
+        cv2.fillPoly(canvas, [piece], value, shift=_SUBPIXEL_BITS)
 
 
 def pose(parts: Sequence[Part], matrix: NDArray[np.float64], *, side: float, centre: tuple[float, float]) -> list[Part]:
@@ -53,11 +60,13 @@ def pose(parts: Sequence[Part], matrix: NDArray[np.float64], *, side: float, cen
         side: Longer side of the result's bounding box, pixels.
         centre: x, y of the middle of that box, pixels.
     """
-    moved = [Part(tuple(shape @ matrix.T for shape in piece.polygons), piece.slot, piece.cut) for piece in parts]
-    low, high = extent(moved)
-    scale = side / float(max(high - low))
-    shift = np.asarray(centre) - (low + high) / 2 * scale
-    return [Part(tuple(shape * scale + shift for shape in piece.polygons), piece.slot, piece.cut) for piece in moved]
+    shapes = [shape for piece in parts for shape in piece.polygons]
+    points = np.concatenate(shapes) @ matrix.T
+    solid = np.repeat([not piece.cut for piece in parts for _ in piece.polygons], [len(shape) for shape in shapes])
+    low, high = points[solid].min(axis=0), points[solid].max(axis=0)
+    points = (points - (low + high) / 2) * (side / float(max(high - low))) + centre
+    moved = iter(np.split(points, np.cumsum([len(shape) for shape in shapes[:-1]])))
+    return [Part(tuple(next(moved) for _ in piece.polygons), piece.slot, piece.cut) for piece in parts]
 
 
 def draw(parts: Sequence[Part], *, margin: int = 0) -> Drawing:
@@ -72,8 +81,7 @@ def draw(parts: Sequence[Part], *, margin: int = 0) -> Drawing:
     width, height = (int(value) + margin for value in np.ceil(high) - (left, top))
     slots = np.full((height, width), EMPTY, np.uint8)
     for piece in parts:
-        shifted = [shape - (left, top) for shape in piece.polygons]
-        fill(slots, shifted, EMPTY if piece.cut else piece.slot)
+        fill(slots, piece.polygons, EMPTY if piece.cut else piece.slot, origin=(left, top))
     return Drawing(slots, left, top)
 
 

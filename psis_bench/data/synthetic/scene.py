@@ -18,7 +18,7 @@ from psis_bench.data.synthetic.lighting import MARGIN, Light, relight
 from psis_bench.data.synthetic.parameters import SceneParameters, SyntheticParameters
 from psis_bench.data.synthetic.primitives import Part, chain, ellipse, limb, part, polar
 from psis_bench.data.synthetic.raster import EMPTY, Drawing, draw, fill, pose
-from psis_bench.data.synthetic.textures import materials
+from psis_bench.data.synthetic.textures import colour
 
 SUBSETS = ("train", "val")
 _SUPERSAMPLING = 2
@@ -94,11 +94,11 @@ class _Canvas:
         weak = self._light(strength=self.scene.decoy_strength, broken=0.5 + 0.5 * self.scene.broken)
         for _ in range(count):
             shape = _fragment(self.rng) if self.rng.random() < self.scene.fragments else _blob(self.rng)
-            side = float(np.exp(self.rng.uniform(np.log(self.scene.side_min), np.log(self.scene.side_max * 1.2))))
+            side = float(np.exp(self.rng.uniform(np.log(self.scene.side_min), np.log(self.scene.side_max))))
             centre = (self.rng.uniform(0, self.width), self.rng.uniform(0, self.height))
             matrix = _turn_and_stretch(self.rng, angle=self.rng.uniform(0, 2 * np.pi), stretch=0.5)
             drawing = draw(pose(shape, matrix, side=side * _SUPERSAMPLING, centre=centre), margin=MARGIN)
-            self._paint(drawing, light=weak, owner=None)
+            self._paint(drawing, light=weak if self.rng.random() < self.scene.decoys else None, owner=None)
 
     def add_objects(self) -> None:
         """Put objects in front of each other; one that finds no place is left out."""
@@ -148,15 +148,16 @@ class _Canvas:
         self._places.append(place)
         self._paint(drawing, light=self._light(), owner=len(self.names))
 
-    def _paint(self, drawing: Drawing, *, light: Light, owner: int | None) -> None:
+    def _paint(self, drawing: Drawing, *, light: Light | None, owner: int | None) -> None:
         window, inner = self._windows(drawing)
         mask = drawing.mask[inner]
         if not mask.any():
             return
         self.material[window][mask] = self._choose_materials(drawing, self.material[window][mask])[inner][mask]
-        whole = np.ones(drawing.slots.shape, np.float32)
-        whole[inner] = self.brightness[window]
-        self.brightness[window] = relight(whole, drawing.mask, light, self.rng)[inner]
+        if light is not None:
+            whole = np.ones(drawing.slots.shape, np.float32)
+            whole[inner] = self.brightness[window]
+            self.brightness[window] = relight(whole, drawing.mask, light, self.rng)[inner]
         if owner is not None:
             self.owner[window][mask] = owner
 
@@ -196,27 +197,23 @@ class _Canvas:
 
     def colours(self) -> NDArray[np.uint8]:
         """Return the finished image, (H, W, 3) uint8, blue green red."""
-        made = materials(
-            self.rng, count=self.scene.materials, height=self.height, width=self.width, contrast=self.scene.texture_contrast
-        )
-        picture = np.empty((self.height, self.width, 3), np.float32)
-        for index, material in enumerate(made):
-            cv2.copyTo(material, (self.material == index).view(np.uint8), picture)
+        scene = self.scene
+        picture = colour(self.rng, self.material, count=scene.materials, contrast=scene.texture_contrast)
         picture *= self.brightness[..., None]
         size = (self.width // _SUPERSAMPLING, self.height // _SUPERSAMPLING)
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        small += self.rng.standard_normal(small.shape, dtype=np.float32) * np.float32(self.scene.noise)
+        small += self.rng.standard_normal(small.shape, dtype=np.float32) * np.float32(scene.noise)
         return np.clip(np.round(small), 0, 255).astype(np.uint8)
 
     def things(self) -> list[Thing]:
         """Return the objects with their visible masks in the finished image, back to front."""
         found: list[Thing] = []
-        size = (self.width // _SUPERSAMPLING, self.height // _SUPERSAMPLING)
-        taken = np.zeros(size[::-1], dtype=bool)
+        quarters = [self.owner[row::2, column::2] for row in (0, 1) for column in (0, 1)]
+        taken = np.zeros(quarters[0].shape, dtype=bool)
         for number, name in reversed(list(enumerate(self.names, start=1))):
-            share = cv2.resize((self.owner == number).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+            covered = np.sum([quarter == number for quarter in quarters], axis=0, dtype=np.uint8)
             # A pixel that two objects share half and half goes to the one in front.
-            mask = _without_crumbs((share >= 0.5) & ~taken)
+            mask = _without_crumbs((covered >= 2) & ~taken)
             taken |= mask
             if mask.any():
                 found.append(Thing(name, mask))

@@ -55,9 +55,9 @@ def _plain(rng: np.random.Generator, u: Field, v: Field) -> Field:
 
 def _speckle(rng: np.random.Generator, u: Field, v: Field) -> Field:
     height, width = u.shape
-    cell = rng.uniform(2.5, 14)
+    cell = rng.uniform(1.5, 8)
     grid = rng.uniform(-1.6, 1.6, (int(height / cell) + 2, int(width / cell) + 2)).astype(np.float32)
-    return np.clip(cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR), -1, 1)
+    return np.asarray(np.clip(cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR), -1, 1))
 
 
 PATTERNS: tuple[Callable[[np.random.Generator, Field, Field], Field], ...] = (
@@ -72,28 +72,38 @@ PATTERNS: tuple[Callable[[np.random.Generator, Field, Field], Field], ...] = (
 )
 
 
-def materials(rng: np.random.Generator, *, count: int, height: int, width: int, contrast: float) -> list[Field]:
-    """Return the materials of one image, each as large as the canvas.
+def colour(
+    rng: np.random.Generator, material: NDArray[np.uint8], *, count: int, contrast: float
+) -> NDArray[np.float32]:
+    """Return the colours of a drawing.
 
     Args:
-        rng: Source of randomness.
-        count: How many.
-        height: Of the canvas, pixels.
-        width: Of the canvas, pixels.
+        rng: Decides what the materials look like.
+        material: (H, W): index of each pixel's material, below ``count``.
+        count: Number of materials.
         contrast: See `palette`.
 
     Returns:
-        ``count`` arrays (height, width, 3), float32 in [0, 255].
+        (H, W, 3) float32 in [0, 255].
     """
     colours = palette(rng, contrast)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    made = []
-    for _ in range(count):
+    pairs = np.stack([colours[rng.choice(_PALETTE_SIZE, 2, replace=False)] for _ in range(count)])
+    height, width = material.shape
+    # Patterns are evaluated once for each two by two pixels: their own edges are soft already.
+    y, x = np.mgrid[0:height:2, 0:width:2].astype(np.float32)
+    mix = np.zeros((height, width), np.float32)
+    for index in np.flatnonzero(np.bincount(material.ravel(), minlength=count)):
         angle, period = rng.uniform(0, np.pi), float(np.exp(rng.uniform(np.log(7), np.log(36))))
         c, s = np.float32(np.cos(angle) * 2 * np.pi / period), np.float32(np.sin(angle) * 2 * np.pi / period)
         pattern = PATTERNS[rng.integers(len(PATTERNS))]
         field = pattern(rng, c * x + s * y, c * y - s * x)
-        first, second = colours[rng.choice(_PALETTE_SIZE, 2, replace=False)]
-        mix = (field * np.float32(0.5) + np.float32(0.5))[..., None]
-        made.append(first + mix * (second - first))
-    return made
+        field = cv2.resize(field, (width, height), interpolation=cv2.INTER_NEAREST)
+        cv2.copyTo(field, (material == index).view(np.uint8), mix)
+    table = np.zeros((2, 1, 256, 3), np.float32)
+    table[0, 0, :count] = (pairs[:, 0] + pairs[:, 1]) / 2
+    table[1, 0, :count] = (pairs[:, 1] - pairs[:, 0]) / 2
+    index_map = cv2.merge([material] * 3)
+    picture = cv2.LUT(index_map, table[1])
+    picture *= mix[..., None]
+    picture += cv2.LUT(index_map, table[0])
+    return np.asarray(picture)
