@@ -54,11 +54,16 @@ def quadruped(
         legs += limb(chain(at * length, girth * 0.3, vary.turn(20), [half, half], [vary.turn(20)]), width, width * 0.8)
     body = [ellipse(0, 0, length * 0.55, girth / 2, power=2.6)]
     if fleece:
-        body += [ellipse(length * 0.5 * np.cos(a), girth * 0.45 * np.sin(a), girth * 0.2) for a in np.arange(0, 6.2, 0.5)]
+        body += [
+            ellipse(length * 0.5 * np.cos(a), girth * 0.45 * np.sin(a), girth * 0.2) for a in np.arange(0, 6.2, 0.5)
+        ]
     angle = np.pi / 2 + np.radians(lift) + vary.turn(15)
     joints = chain(length * 0.45, -girth * 0.15, angle, [max(vary(neck), 1e-3)])
     x, y = joints[-1]
-    face = [ellipse(x, y, head, head * 0.8), *limb(chain(x, y, np.pi / 2 - 0.35 + vary.turn(15), [snout]), head, head * 0.7)]
+    face = [
+        ellipse(x, y, head, head * 0.8),
+        *limb(chain(x, y, np.pi / 2 - 0.35 + vary.turn(15), [snout]), head, head * 0.7),
+    ]
     if ears:
         face += limb(chain(x - head * 0.4, y - head * 0.5, np.pi * 0.95, [ears]), head * 0.7, head * 0.1)
         face += limb(chain(x + head * 0.2, y - head * 0.5, np.pi * 1.02, [ears]), head * 0.7, head * 0.1)
@@ -81,10 +86,16 @@ def bird(vary: Vary, *, length: float, girth: float, wing: float, head: float, b
     tilt = vary.turn(15)
     raised = np.radians(150) + vary.turn(35)
     tip = chain(-0.1 * length, -0.1 * girth, -raised, [vary(wing)])[-1]
-    feather = polygon((-length * 0.3, 0.0), (tip[0] - 0.2, tip[1]), (tip[0] + 0.1, tip[1]), (length * 0.25, -girth * 0.1))
-    fan = polygon((-length * 0.3, -girth * 0.2), (-length * 0.95, -girth * 0.35), (-length * 0.95, girth * 0.25), (-0.3, 0.2))
+    feather = polygon(
+        (-length * 0.3, 0.0), (tip[0] - 0.2, tip[1]), (tip[0] + 0.1, tip[1]), (length * 0.25, -girth * 0.1)
+    )
+    fan = polygon(
+        (-length * 0.3, -girth * 0.2), (-length * 0.95, -girth * 0.35), (-length * 0.95, girth * 0.25), (-0.3, 0.2)
+    )
     x, y = length * 0.45, -girth * 0.45
     bill = polygon((x, y - head * 0.4), (x + head + vary(beak), y + head * 0.2), (x, y + head * 0.5))
-    feet = limb(chain(-0.05, girth * 0.4, vary.turn(15), [leg]), 0.09) + limb(chain(0.15, girth * 0.4, vary.turn(15), [leg]), 0.09)
+    feet = limb(chain(-0.05, girth * 0.4, vary.turn(15), [leg]), 0.09) + limb(
+        chain(0.15, girth * 0.4, vary.turn(15), [leg]), 0.09
+    )
     body = ellipse(0, 0, length / 2, girth / 2, angle=tilt - 0.3)
     return [part(0, feet), part(1, fan), part(2, body), part(3, ellipse(x, y, head)), part(4, bill), part(5, feather)]

@@ -44,7 +44,9 @@ def fruit(vary: Vary, *, radius: float, dent: float, lobes: int, stem: float, le
     parts = [part(1, limb(stalk, r * 0.16))]
     for index in range(leaves):
         angle = np.radians(-35 if index else 35) + vary.turn(20)
-        parts.append(part(2, turned(ellipse(r * 0.5, 0, r * 0.5, r * 0.2), -angle) * (1 if index else -1, 1) + (0, top - 0.1)))
+        parts.append(
+            part(2, turned(ellipse(r * 0.5, 0, r * 0.5, r * 0.2), -angle) * (1 if index else -1, 1) + (0, top - 0.1))
+        )
     return [*parts, part(0, body), part(3, ellipse(-r * 0.3, r * 0.25, r * 0.42, r * 0.36, angle=vary.turn(40)))]
 
 
@@ -66,13 +68,21 @@ def ring(vary: Vary, *, radius: float, inner: float, squash: float) -> list[Part
     """A ring, half of it glazed."""
     r = vary(radius)
     s = vary(squash, 0.1)
-    return [part(0, ellipse(0, 0, r, r * s)), part(1, sector(0, 0, r * 0.9, 200, 350) * (1, s)), hole(ellipse(0, 0, r * inner, r * inner * s))]
+    return [
+        part(0, ellipse(0, 0, r, r * s)),
+        part(1, sector(0, 0, r * 0.9, 200, 350) * (1, s)),
+        hole(ellipse(0, 0, r * inner, r * inner * s)),
+    ]
 
 
 def disc(vary: Vary, *, radius: float, squash: float, dome: float) -> list[Part]:
     """A flat disc seen from the side with a dome on top."""
     r, s = vary(radius), vary(squash, 0.2)
-    return [part(1, ellipse(0, -r * s * 0.7, r * 0.5, vary(dome))), part(0, ellipse(0, 0, r, r * s)), part(2, ellipse(0, -r * s * 0.25, r * 0.7, r * s * 0.5))]
+    return [
+        part(1, ellipse(0, -r * s * 0.7, r * 0.5, vary(dome))),
+        part(0, ellipse(0, 0, r, r * s)),
+        part(2, ellipse(0, -r * s * 0.25, r * 0.7, r * s * 0.5)),
+    ]
 
 
 def ball(vary: Vary, *, length: float, girth: float) -> list[Part]:
@@ -81,7 +91,11 @@ def ball(vary: Vary, *, length: float, girth: float) -> list[Part]:
     angle = np.linspace(0, np.pi, 20)
     top = np.stack([x * np.cos(angle), -y * np.sin(angle) ** 1.3], axis=1)
     body = np.concatenate([top, -top])
-    return [part(0, body), part(1, quad(0, -y * 0.95, y * 0.95, x * 0.4, x * 0.4)), part(2, limb([(-x * 0.3, 0), (x * 0.3, 0)], 0.08))]
+    return [
+        part(0, body),
+        part(1, quad(0, -y * 0.95, y * 0.95, x * 0.4, x * 0.4)),
+        part(2, limb([(-x * 0.3, 0), (x * 0.3, 0)], 0.08)),
+    ]
 
 
 def wedge(vary: Vary, *, width: float, height: float, layers: int) -> list[Part]:
@@ -92,7 +106,17 @@ def wedge(vary: Vary, *, width: float, height: float, layers: int) -> list[Part]
     for index in range(layers):
         a, b = index / layers, (index + 1) / layers
         out = vary.shift(0.12)
-        parts.append(part(index, polygon((-w * a / 2 - 0.1, a * h), (w * a / 2 + out + 0.1, a * h), (w * b / 2 + out + 0.1, a * h + step), (-w * b / 2 - 0.1, a * h + step))))
+        parts.append(
+            part(
+                index,
+                polygon(
+                    (-w * a / 2 - 0.1, a * h),
+                    (w * a / 2 + out + 0.1, a * h),
+                    (w * b / 2 + out + 0.1, a * h + step),
+                    (-w * b / 2 - 0.1, a * h + step),
+                ),
+            )
+        )
     return parts
 
 
@@ -125,7 +149,10 @@ def bun(vary: Vary, *, length: float, girth: float, stick_out: float) -> list[Pa
     x, g = vary(length) / 2, vary(girth)
     curve = vary.shift(0.15)
     sausage = limb([(-x - stick_out, -curve), (0, curve * 0.4), (x + stick_out, -curve)], g * 0.5)
-    halves = [part(index, limb([(-x * 0.8, side * g * 0.42), (x * 0.8, side * g * 0.42)], g * 0.7)) for index, side in enumerate((-1, 1))]
+    halves = [
+        part(index, limb([(-x * 0.8, side * g * 0.42), (x * 0.8, side * g * 0.42)], g * 0.7))
+        for index, side in enumerate((-1, 1))
+    ]
     return [*halves, part(2, sausage)]
 
 

@@ -57,7 +57,9 @@ def vessel(
     widest = float(half[10:18].max())
     for index in range(handles):
         side = 1 if index == 0 else -1
-        ring = arc(side * widest, -h * 0.05, vary(loop), -85 if side == 1 else 95, 85 if side == 1 else 265, squash=1.15)
+        ring = arc(
+            side * widest, -h * 0.05, vary(loop), -85 if side == 1 else 95, 85 if side == 1 else 265, squash=1.15
+        )
         parts.append(part(3, limb(ring, loop * 0.32)))
     if caps:
         parts.append(part(2, [ellipse(side * widest, -h * 0.08, vary(caps), caps * 0.8) for side in (-1, 1)]))
@@ -69,7 +71,15 @@ def vessel(
 
 
 def seat(
-    vary: Vary, *, width: float, depth: float, back: float, legs: float, leg: float, arms: float = 0.0, slats: bool = False
+    vary: Vary,
+    *,
+    width: float,
+    depth: float,
+    back: float,
+    legs: float,
+    leg: float,
+    arms: float = 0.0,
+    slats: bool = False,
 ) -> list[Part]:
     """A seat on legs with a back, arms, and slots between the slats of the back."""
     w, d = vary(width), vary(depth)
@@ -83,7 +93,9 @@ def seat(
     if height > 0.05:
         parts.append(part(2, quad(0, -d / 2 - height, d * 0.3, w * 0.92, w * 0.92, lean=lean)))
         if slats:
-            parts.append(hole([quad(at * w, -d / 2 - height * 0.7, -d * 0.5, w * 0.18, w * 0.18) for at in (-0.28, 0, 0.28)]))
+            parts.append(
+                hole([quad(at * w, -d / 2 - height * 0.7, -d * 0.5, w * 0.18, w * 0.18) for at in (-0.28, 0, 0.28)])
+            )
     if arms:
         sides = [ellipse(side * x, -arms * 0.25, arms * 0.34, arms * 0.7, power=3) for side in (-1, 1)]
         parts.append(part(4, sides))
@@ -98,7 +110,15 @@ def table(vary: Vary, *, width: float, top: float, legs: float, leg: float, pede
     if pedestal:
         stand = [quad(0, 0, h, leg * 1.6, leg), ellipse(0, h, w * 0.28, 0.12, power=3)]
     else:
-        stand = [polygon((s * w * 0.4, 0), (s * w * 0.4 - s * leg, 0), (s * (w * 0.42 + splay) - s * leg * 0.6, h), (s * (w * 0.42 + splay), h)) for s in (-1, 1)]
+        stand = [
+            polygon(
+                (s * w * 0.4, 0),
+                (s * w * 0.4 - s * leg, 0),
+                (s * (w * 0.42 + splay) - s * leg * 0.6, h),
+                (s * (w * 0.42 + splay), h),
+            )
+            for s in (-1, 1)
+        ]
     cloth = polygon((-w * 0.3, 0), (w * 0.1, 0), (w * 0.05, vary(0.35)), (-w * 0.25, 0.3))
     return [part(0, stand), part(2, cloth), part(1, ellipse(0, 0, w / 2, top, power=5))]
 
@@ -146,7 +166,9 @@ def cabinet(
         parts.append(part(1, [quad(s * w * 0.65, 0, h + vary(feet), w * 0.3, w * 0.2) for s in (-1, 1)]))
     if pole:
         length = vary(pole)
-        parts.append(part(1, quad(0, 0, h + length, w * 0.25, w * 0.35), ellipse(0, h + length, w * 0.62, 0.1, power=3)))
+        parts.append(
+            part(1, quad(0, 0, h + length, w * 0.25, w * 0.35), ellipse(0, h + length, w * 0.62, 0.1, power=3))
+        )
     if door:
         swing = vary(door)
         parts.append(part(3, polygon((w * 0.8, h * 0.0), (w + swing, h * 0.35), (w + swing, h * 1.25), (w * 0.8, h))))
@@ -183,7 +205,9 @@ def clock(vary: Vary, *, radius: float, bell: float, feet: float) -> list[Part]:
     """A disc with two bells on top and two feet."""
     r = vary(radius)
     bells = [ellipse(side * r * 0.7, -r * 0.95, vary(bell), bell * 0.75, angle=side * 0.7) for side in (-1, 1)]
-    stand = limb([(-r * 0.5, r * 0.7), (-r * 0.8, r + feet)], 0.18) + limb([(r * 0.5, r * 0.7), (r * 0.8, r + feet)], 0.18)
+    stand = limb([(-r * 0.5, r * 0.7), (-r * 0.8, r + feet)], 0.18) + limb(
+        [(r * 0.5, r * 0.7), (r * 0.8, r + feet)], 0.18
+    )
     hand = limb(chain(0, 0, vary.turn(180), [r * 0.6]), 0.12)
     return [part(0, stand), part(1, bells), part(2, ellipse(0, 0, r)), part(3, ellipse(0, 0, r * 0.7)), part(4, hand)]
 
@@ -191,9 +215,16 @@ def clock(vary: Vary, *, radius: float, bell: float, feet: float) -> list[Part]:
 def toilet(vary: Vary, *, tank: float, bowl: float, lid: float) -> list[Part]:
     """Tank, bowl in front, a raised lid between them."""
     t, b = vary(tank), vary(bowl)
-    raised = turned(ellipse(0, -lid / 2, b * 0.16, lid / 2), vary.turn(10), (0.0, 0.0)) + (-b * 0.15, 0)
-    dish = polygon((-b * 0.35, 0), (b, 0), (b * 0.85, 0.4), (b * 0.3, 0.8), (b * 0.35, 1.1), (-b * 0.3, 1.1), (-b * 0.25, 0.5))
-    return [part(0, quad(-b * 0.6, -t, 0.3, b * 0.55, b * 0.5)), part(1, raised), part(2, dish), part(3, ellipse(b * 0.3, 0, b * 0.72, 0.13))]
+    raised = turned(ellipse(-b * 0.15, -lid / 2, b * 0.16, lid / 2), vary.turn(10))
+    dish = polygon(
+        (-b * 0.35, 0), (b, 0), (b * 0.85, 0.4), (b * 0.3, 0.8), (b * 0.35, 1.1), (-b * 0.3, 1.1), (-b * 0.25, 0.5)
+    )
+    return [
+        part(0, quad(-b * 0.6, -t, 0.3, b * 0.55, b * 0.5)),
+        part(1, raised),
+        part(2, dish),
+        part(3, ellipse(b * 0.3, 0, b * 0.72, 0.13)),
+    ]
 
 
 def sink(vary: Vary, *, width: float, depth: float, tap: float) -> list[Part]:
@@ -216,4 +247,9 @@ def mouse(vary: Vary, *, length: float, width: float, cable: float) -> list[Part
     bends = [0.9 + vary.turn(35), -1.3 + vary.turn(35), 1.1 + vary.turn(35)]
     wire = chain(0, -length * 0.45, np.pi - 0.3 + vary.turn(20), [step] * 4, bends)
     shell = ellipse(0, 0, width / 2, length / 2, power=2.3)
-    return [part(0, limb(wire, 0.13)), part(1, shell), part(2, shell[18:]), part(3, ellipse(0, -length * 0.25, 0.07, 0.14))]
+    return [
+        part(0, limb(wire, 0.13)),
+        part(1, shell),
+        part(2, shell[18:]),
+        part(3, ellipse(0, -length * 0.25, 0.07, 0.14)),
+    ]

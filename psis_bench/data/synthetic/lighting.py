@@ -58,15 +58,15 @@ def relight(ground: Field, mask: NDArray[np.bool_], light: Light, rng: np.random
     height, width = mask.shape
     lx, ly = light.direction
     solid = mask.astype(np.float32)
-    soft = cv2.GaussianBlur(solid, (13, 13), 2.5)
+    soft: Field = np.asarray(cv2.GaussianBlur(solid, (13, 13), 2.5), np.float32)
     dx, dy = round(lx * _REACH), round(ly * _REACH)
     lit = _moved(soft, -dx, -dy)  # is there object behind this place, seen from the lamp's opposite side
     cast = _moved(soft, dx, dy)  # ... between this place and the lamp
-    edge = solid - cv2.erode(solid, _CROSS, iterations=2)
+    edge = solid - np.asarray(cv2.erode(solid, _CROSS, iterations=2), np.float32)
     kept = _fading(rng, height, width, light.broken)
     x = np.linspace(-lx, lx, width, dtype=np.float32) * np.float32(light.shading)
     y = np.linspace(-ly, ly, height, dtype=np.float32)[:, None] * np.float32(light.shading)
-    own = 1 + kept * (np.float32(light.rim) * (lit - cast) - np.float32(light.outline) * edge)
+    own: Field = 1 + kept * (np.float32(light.rim) * (lit - cast) - np.float32(light.outline) * edge)
     own *= 1 + x + y
     shadowed = ground * (1 - np.float32(light.shadow) * kept * cast)
     return np.where(mask, own, shadowed)
@@ -75,7 +75,8 @@ def relight(ground: Field, mask: NDArray[np.bool_], light: Light, rng: np.random
 def _moved(field: Field, dx: int, dy: int) -> Field:
     """Return the field with the value of (x + dx, y + dy) at (x, y); |dx|, |dy| <= `_REACH`, 0 from outside."""
     height, width = field.shape
-    wide = cv2.copyMakeBorder(field, _REACH, _REACH, _REACH, _REACH, cv2.BORDER_CONSTANT, value=0)
+    wide = np.zeros((height + 2 * _REACH, width + 2 * _REACH), np.float32)
+    wide[_REACH:-_REACH, _REACH:-_REACH] = field
     return wide[_REACH + dy : _REACH + dy + height, _REACH + dx : _REACH + dx + width]
 
 
@@ -84,4 +85,4 @@ def _fading(rng: np.random.Generator, height: int, width: int, broken: float) ->
     grid = rng.random((5, 5))
     level = float(np.sort(grid, axis=None)[min(int(broken * grid.size), grid.size - 1)])
     steep = np.clip((grid - level) * 5 + 0.2 * (1 - broken), 0, 1).astype(np.float32)
-    return cv2.resize(steep, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(steep, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)

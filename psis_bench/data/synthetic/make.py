@@ -110,9 +110,9 @@ def write_set(out: Path, parameters: SyntheticParameters, *, workers: int | None
 
 def draw_images(folder: Path, parameters: SyntheticParameters, subset: str, indices: range) -> list[Record]:
     """Draw some images of a subset, write them, and return their COCO records without annotation ids."""
-    import cv2  # noqa: PLC0415 (not needed to ask for a set that exists)
+    import cv2
 
-    from psis_bench.data.synthetic.scene import compose, describe  # noqa: PLC0415
+    from psis_bench.data.synthetic.scene import compose, describe
 
     cv2.setNumThreads(1)  # the processes are the parallelism
     ids = {name: number for number, name in COCO_CATEGORIES.items()}
@@ -162,7 +162,9 @@ def _records(
 
 def _write_coco(file: IO[str], records: Iterator[Record], *, first_id: int) -> Iterator[int]:
     """Write a COCO file as a stream, yielding 1 for each image; annotations wait in a file of their own."""
-    categories = [{"id": number, "name": name, "supercategory": "synthetic"} for number, name in COCO_CATEGORIES.items()]
+    categories = [
+        {"id": number, "name": name, "supercategory": "synthetic"} for number, name in COCO_CATEGORIES.items()
+    ]
     head = {"info": _INFO, "licenses": _LICENSES, "categories": categories}
     file.write(json.dumps(head)[:-1] + ', "images": [')
     annotation_id = first_id
@@ -170,7 +172,9 @@ def _write_coco(file: IO[str], records: Iterator[Record], *, first_id: int) -> I
         for number, (image, annotations) in enumerate(records):
             file.write((",\n" if number else "\n") + json.dumps(image))
             for annotation in annotations:
-                side.write((",\n" if annotation_id > first_id else "\n") + json.dumps({"id": annotation_id, **annotation}))
+                side.write(
+                    (",\n" if annotation_id > first_id else "\n") + json.dumps({"id": annotation_id, **annotation})
+                )
                 annotation_id += 1
             yield 1
         side.seek(0)
@@ -180,7 +184,7 @@ def _write_coco(file: IO[str], records: Iterator[Record], *, first_id: int) -> I
 
 
 def _dataset_yaml(parameters: SyntheticParameters) -> str:
-    import yaml  # noqa: PLC0415
+    import yaml
 
     content = {
         "name": "synthetic",
@@ -205,7 +209,9 @@ def _is_finished(out: Path, parameters: SyntheticParameters) -> bool:
     except OSError:
         pass
     raise UserError(
-        "there is something else already", where=str(out), cure="choose a folder that does not exist or is empty, or delete it"
+        "there is something else already",
+        where=str(out),
+        cure="choose a folder that does not exist or is empty, or delete it",
     )
 
 

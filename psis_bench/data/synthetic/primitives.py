@@ -83,9 +83,11 @@ class Vary:
         return float(self._rng.uniform(-extent, extent) * self.amount)
 
 
-def ellipse(x: float, y: float, rx: float, ry: float | None = None, *, power: float = 2.0, angle: float = 0.0) -> Polygon:
+def ellipse(
+    x: float, y: float, rx: float, ry: float | None = None, *, power: float = 2.0, angle: float = 0.0
+) -> Polygon:
     """Return a superellipse: power 2 is an ellipse, 1 a diamond, 6 a rounded rectangle; angle in radians."""
-    unit = _CIRCLE if power == 2.0 else np.sign(_CIRCLE) * np.abs(_CIRCLE) ** (2 / power)  # noqa: PLR2004
+    unit = _CIRCLE if power == 2.0 else np.sign(_CIRCLE) * np.abs(_CIRCLE) ** (2 / power)
     points = unit * (rx, rx if ry is None else ry)
     return (turned(points, angle) if angle else points) + (x, y)
 
@@ -100,7 +102,7 @@ def polar(x: float, y: float, radius: float, harmonics: dict[int, float], *, pha
     """Return the closed curve r = radius * (1 + sum of amplitude * cos(k * angle + phase))."""
     waves = [amplitude * np.cos(k * _PHASE + phase) for k, amplitude in harmonics.items()]
     r = radius * (1.0 + np.sum(waves, axis=0))
-    return _CURVE * r[:, None] + (x, y)
+    return np.asarray(_CURVE * r[:, None] + (x, y))
 
 
 def star(x: float, y: float, radius: float, points: int, inner: float, *, angle: float = 0.0) -> Polygon:
@@ -114,7 +116,7 @@ def sector(x: float, y: float, radius: float, start: float, end: float, *, inner
     """Return the slice of a disc (or of a ring when inner > 0) between two angles in degrees."""
     angle = np.radians(np.linspace(start, end, 30))
     rim = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    return np.concatenate([rim * radius, rim[::-1] * inner]) + (x, y)
+    return np.asarray(np.concatenate([rim * radius, rim[::-1] * inner]) + np.array([x, y]))
 
 
 def limb(points: ArrayLike, start: float, end: float | None = None) -> list[Polygon]:
@@ -153,7 +155,7 @@ def arc(x: float, y: float, radius: float, start: float, end: float, *, squash: 
 def turned(points: Polygon, angle: float, about: tuple[float, float] = (0.0, 0.0)) -> Polygon:
     """Return the points turned by an angle in radians."""
     c, s = np.cos(angle), np.sin(angle)
-    return (points - about) @ np.array([[c, s], [-s, c]]) + about
+    return np.asarray((points - about) @ np.array([[c, s], [-s, c]]) + about)
 
 
 def polygon(*points: tuple[float, float]) -> Polygon:
@@ -164,3 +166,9 @@ def polygon(*points: tuple[float, float]) -> Polygon:
 def mirrored(points: Polygon) -> Polygon:
     """Return the points mirrored left to right about x = 0."""
     return points * (-1.0, 1.0)
+
+
+def extent(parts: Sequence[Part]) -> tuple[Polygon, Polygon]:
+    """Return the smallest and the largest corner of all parts that are not holes, each (2,)."""
+    points = np.concatenate([shape for piece in parts if not piece.cut for shape in piece.polygons])
+    return points.min(axis=0), points.max(axis=0)

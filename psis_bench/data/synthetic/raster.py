@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from psis_bench.data.synthetic.families import extent
-from psis_bench.data.synthetic.primitives import Part, Polygon
+from psis_bench.data.synthetic.primitives import Part, Polygon, extent
 
 _SUBPIXEL_BITS = 4
 _SUBPIXELS = 1 << _SUBPIXEL_BITS
@@ -35,7 +34,7 @@ class Drawing:
     @property
     def mask(self) -> NDArray[np.bool_]:
         """(H, W) bool: the silhouette."""
-        return self.slots != EMPTY
+        return np.asarray(self.slots != EMPTY)
 
 
 def fill(
@@ -76,7 +75,7 @@ def draw(parts: Sequence[Part], *, margin: int = 0) -> Drawing:
         parts: As returned by `pose`.
         margin: Empty pixels on each side, room for what is done around the contour.
     """
-    low, high = extent(list(parts))
+    low, high = extent(parts)
     left, top = (int(value) - margin for value in np.floor(low))
     width, height = (int(value) + margin for value in np.ceil(high) - (left, top))
     slots = np.full((height, width), EMPTY, np.uint8)
@@ -91,4 +90,4 @@ def silhouette(parts: Sequence[Part], size: int) -> NDArray[np.bool_]:
     slots = np.full((size, size), EMPTY, np.uint8)
     for piece in posed:
         fill(slots, piece.polygons, EMPTY if piece.cut else piece.slot)
-    return slots != EMPTY
+    return np.asarray(slots != EMPTY)

@@ -180,7 +180,10 @@ class _Canvas:
         """Return where a drawing lies in the canvas, and which of its pixels lie there."""
         height, width = drawing.slots.shape
         top, left = min(max(drawing.top, 0), self.height), min(max(drawing.left, 0), self.width)
-        bottom, right = max(min(drawing.top + height, self.height), top), max(min(drawing.left + width, self.width), left)
+        bottom, right = (
+            max(min(drawing.top + height, self.height), top),
+            max(min(drawing.left + width, self.width), left),
+        )
         inner = (slice(top - drawing.top, bottom - drawing.top), slice(left - drawing.left, right - drawing.left))
         return (slice(top, bottom), slice(left, right)), inner
 
@@ -201,7 +204,7 @@ class _Canvas:
         picture = colour(self.rng, self.material, count=scene.materials, contrast=scene.texture_contrast)
         picture *= self.brightness[..., None]
         size = (self.width // _SUPERSAMPLING, self.height // _SUPERSAMPLING)
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
         small += self.rng.standard_normal(small.shape, dtype=np.float32) * np.float32(scene.noise)
         return np.clip(np.round(small), 0, 255).astype(np.uint8)
 
@@ -238,7 +241,7 @@ def _turn_and_stretch(rng: np.random.Generator, *, angle: float, stretch: float)
     widen = np.eye(2) + (amount - 1) * np.outer(along, along)
     mirror = np.diag([rng.choice([-1.0, 1.0]), 1.0])
     c, s = np.cos(angle), np.sin(angle)
-    return np.array([[c, -s], [s, c]]) @ widen @ mirror
+    return np.asarray(np.array([[c, -s], [s, c]]) @ widen @ mirror)
 
 
 def _blob(rng: np.random.Generator) -> list[Part]:
@@ -273,7 +276,7 @@ def _without_crumbs(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def describe(scene: Scene) -> list[dict[str, Any]]:
     """Return a COCO annotation of each object but for its ids: ``name``, segmentation (RLE), bbox xywh, area."""
-    from pycocotools import mask as coco_mask  # noqa: PLC0415 (kept out of the command line's start)
+    from pycocotools import mask as coco_mask
 
     found = []
     for thing in scene.things:
@@ -282,7 +285,10 @@ def describe(scene: Scene) -> list[dict[str, Any]]:
         found.append(
             {
                 "name": thing.name,
-                "segmentation": {"size": [int(value) for value in code["size"]], "counts": code["counts"].decode("ascii")},
+                "segmentation": {
+                    "size": [int(value) for value in code["size"]],
+                    "counts": code["counts"].decode("ascii"),
+                },
                 "area": int(thing.mask.sum()),
                 "bbox": [
                     int(columns[0]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,38 +27,43 @@ def palette(rng: np.random.Generator, contrast: float) -> Field:
     colours = rng.uniform(0, 255, (_PALETTE_SIZE, 3))
     # Half-way to their own grey: natural images are rarely as saturated as a colour cube.
     colours = 0.6 * colours + 0.4 * colours.mean(axis=1, keepdims=True)
-    return (centre + contrast * (colours - centre)).clip(15, 240).astype(np.float32)
+    return _field((centre + contrast * (colours - centre)).clip(15, 240))
+
+
+def _field(values: Any) -> Field:
+    field: Field = np.asarray(values, dtype=np.float32)
+    return field
 
 
 def _waves(rng: np.random.Generator, u: Field, v: Field) -> Field:
-    return np.sin(u + rng.uniform(0.5, 1.5) * np.sin(v * rng.uniform(0.3, 0.7)))
+    return _field(np.sin(u + rng.uniform(0.5, 1.5) * np.sin(v * rng.uniform(0.3, 0.7))))
 
 
 def _stripes(rng: np.random.Generator, u: Field, v: Field) -> Field:
-    return np.clip(np.sin(u) * 4 + rng.uniform(-2, 2), -1, 1)
+    return _field(np.clip(np.sin(u) * 4 + rng.uniform(-2, 2), -1, 1))
 
 
 def _checks(rng: np.random.Generator, u: Field, v: Field) -> Field:
-    return np.clip(np.sin(u) * np.sin(v) * 8, -1, 1)
+    return _field(np.clip(np.sin(u) * np.sin(v) * 8, -1, 1))
 
 
 def _dots(rng: np.random.Generator, u: Field, v: Field) -> Field:
-    return np.clip((np.cos(u) + np.cos(v) - rng.uniform(0.2, 1.0)) * 4, -1, 1)
+    return _field(np.clip((np.cos(u) + np.cos(v) - rng.uniform(0.2, 1.0)) * 4, -1, 1))
 
 
 def _gradient(rng: np.random.Generator, u: Field, v: Field) -> Field:
-    return np.sin(u * 0.08 + rng.uniform(0, 6.28))
+    return _field(np.sin(u * 0.08 + rng.uniform(0, 6.28)))
 
 
 def _plain(rng: np.random.Generator, u: Field, v: Field) -> Field:
-    return np.full_like(u, rng.uniform(-1, 1))
+    return _field(np.full_like(u, rng.uniform(-1, 1)))
 
 
 def _speckle(rng: np.random.Generator, u: Field, v: Field) -> Field:
     height, width = u.shape
     cell = rng.uniform(1.5, 8)
     grid = rng.uniform(-1.6, 1.6, (int(height / cell) + 2, int(width / cell) + 2)).astype(np.float32)
-    return np.asarray(np.clip(cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR), -1, 1))
+    return _field(np.clip(cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR), -1, 1))
 
 
 PATTERNS: tuple[Callable[[np.random.Generator, Field, Field], Field], ...] = (
@@ -97,13 +103,13 @@ def colour(
         c, s = np.float32(np.cos(angle) * 2 * np.pi / period), np.float32(np.sin(angle) * 2 * np.pi / period)
         pattern = PATTERNS[rng.integers(len(PATTERNS))]
         field = pattern(rng, c * x + s * y, c * y - s * x)
-        field = cv2.resize(field, (width, height), interpolation=cv2.INTER_NEAREST)
-        cv2.copyTo(field, (material == index).view(np.uint8), mix)
+        whole = cv2.resize(field, (width, height), interpolation=cv2.INTER_NEAREST)
+        cv2.copyTo(whole, (material == index).view(np.uint8), mix)
     table = np.zeros((2, 1, 256, 3), np.float32)
     table[0, 0, :count] = (pairs[:, 0] + pairs[:, 1]) / 2
     table[1, 0, :count] = (pairs[:, 1] - pairs[:, 0]) / 2
     index_map = cv2.merge([material] * 3)
-    picture = cv2.LUT(index_map, table[1])
+    picture = _field(cv2.LUT(index_map, table[1]))
     picture *= mix[..., None]
-    picture += cv2.LUT(index_map, table[0])
-    return np.asarray(picture)
+    picture += _field(cv2.LUT(index_map, table[0]))
+    return picture

@@ -21,7 +21,9 @@ from psis_bench.data.synthetic.primitives import (
 )
 
 
-def handled(vary: Vary, *, handle: float, width: float, grip: float, head: list[Polygon], neck: float = 0.0) -> list[Part]:
+def handled(
+    vary: Vary, *, handle: float, width: float, grip: float, head: list[Polygon], neck: float = 0.0
+) -> list[Part]:
     """A handle pointing down with a head on top.
 
     Args:
@@ -98,7 +100,12 @@ def dryer(vary: Vary, *, barrel: float, girth: float, handle: float) -> list[Par
     tilt = 0.25 + vary.turn(18)
     joints = chain(length * 0.25, 0, -tilt, [vary(handle)])
     x, y = joints[-1]
-    nozzle = polygon((-length * 0.4, -girth * 0.35), (-length * 0.85, -girth * 0.55), (-length * 0.85, girth * 0.55), (-length * 0.4, girth * 0.35))
+    nozzle = polygon(
+        (-length * 0.4, -girth * 0.35),
+        (-length * 0.85, -girth * 0.55),
+        (-length * 0.85, girth * 0.55),
+        (-length * 0.4, girth * 0.35),
+    )
     cable = limb(arc(x + 0.3, y, 0.3, 180, 20 + np.degrees(vary.turn(40))), 0.08)
     return [
         part(0, cable),
@@ -114,7 +121,9 @@ def board(vary: Vary, *, length: float, width: float, power: float, fins: int = 
     length, width = vary(length, 0.1), vary(width)
     outline = ellipse(0, 0, width / 2, length / 2, power=power)
     if waist:
-        outline = outline * np.stack([1 - waist * np.cos(np.pi * outline[:, 1] / length) ** 2, np.ones(len(outline))], axis=1)
+        outline = outline * np.stack(
+            [1 - waist * np.cos(np.pi * outline[:, 1] / length) ** 2, np.ones(len(outline))], axis=1
+        )
     parts = [part(0, outline), part(1, quad(0, -length * 0.2, length * 0.2, width * 0.4, width * 0.4))]
     for index in range(fins):
         y = length * (0.44 - 0.26 * index)
@@ -129,7 +138,9 @@ def crossed(vary: Vary, *, length: float, width: float, angle: float) -> list[Pa
         tilt = np.radians(angle) + vary.turn(9)
         path = np.array([(0.22, -length / 2), (0.05, -length * 0.44), (0, -length * 0.36), (0, 0), (0, length / 2)])
         parts.append(part(slot, limb(turned(path * (side, 1), side * tilt), width)))
-        parts.append(part(slot + 2, limb(turned(path[3:4] * (side, 1) + [[0, 0.1], [0, 0.5]], side * tilt), width * 1.9)))
+        parts.append(
+            part(slot + 2, limb(turned(path[3:4] * (side, 1) + [[0, 0.1], [0, 0.5]], side * tilt), width * 1.9))
+        )
     return parts
 
 
@@ -139,7 +150,9 @@ def skateboard(vary: Vary, *, length: float, deck: float, wheel: float) -> list[
     wheel = vary(wheel)
     path = [(-x * 1.15, -vary(0.3)), (-x * 0.8, 0), (0, 0.03), (x * 0.8, 0), (x * 1.15, -vary(0.3))]
     wheels = [ellipse(side * x * at, wheel * 1.3, wheel) for side in (-1, 1) for at in (0.72, 0.4)]
-    axle = limb([(-x * 0.56, 0.1), (-x * 0.56, wheel * 1.2)], 0.2) + limb([(x * 0.56, 0.1), (x * 0.56, wheel * 1.2)], 0.2)
+    axle = limb([(-x * 0.56, 0.1), (-x * 0.56, wheel * 1.2)], 0.2) + limb(
+        [(x * 0.56, 0.1), (x * 0.56, wheel * 1.2)], 0.2
+    )
     return [part(0, wheels), part(1, axle), part(2, limb(path, vary(deck)))]
 
 
@@ -193,7 +206,11 @@ def sign(vary: Vary, *, corners: int, radius: float, pole: float, width: float, 
     length = vary(pole)
     parts = [part(0, limb([(0, 0), (0, length)], width)), part(3, ellipse(0, length, width * 1.6, width * 0.7))]
     if heads == 1:
-        return [*parts, part(1, star(0, 0, vary(radius), corners, np.cos(np.pi / corners), angle=np.pi / corners)), part(2, ellipse(0, 0, radius * 0.5, radius * 0.2))]
+        return [
+            *parts,
+            part(1, star(0, 0, vary(radius), corners, np.cos(np.pi / corners), angle=np.pi / corners)),
+            part(2, ellipse(0, 0, radius * 0.5, radius * 0.2)),
+        ]
     for side in (-1, 1):
         x = side * radius * 1.1
         parts.append(part(1, ellipse(x, 0, radius * 0.9, vary(radius) * 1.3, power=3)))

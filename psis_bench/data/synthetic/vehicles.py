@@ -58,7 +58,9 @@ def wheeled(
         body.append(polygon((x * 0.8, -height * 0.1), (x + vary(nose), height / 2), (x * 0.7, height / 2)))
     parts.append(part(2, body))
     if gap is not None:
-        parts.append(part(3, ellipse((gap + 0.5) / 2 * length + 0.02, 0, (0.5 - gap) * length / 2, height * 0.4, power=5)))
+        parts.append(
+            part(3, ellipse((gap + 0.5) / 2 * length + 0.02, 0, (0.5 - gap) * length / 2, height * 0.4, power=5))
+        )
         parts.append(hole(quad(gap * length, -height, height * 0.32, 0.1, 0.1)))
     places = np.linspace(-0.36, 0.36, wheels) * length
     parts.append(part(0, [ellipse(at, height / 2, wheel) for at in places]))
@@ -75,7 +77,11 @@ def two_wheeler(vary: Vary, *, wheel: float, base: float, rim: float, tube: floa
     seat = (back * 0.35 + vary.shift(0.05), -vary(wheel * 1.35))
     head = (front * 0.7, -vary(wheel * 1.5))
     crank = (vary.shift(0.05), 0.05)
-    frame = limb([(back, 0), seat, crank, (back, 0)], tube) + limb([crank, head, seat], tube) + limb([head, (front, 0)], tube)
+    frame = (
+        limb([(back, 0), seat, crank, (back, 0)], tube)
+        + limb([crank, head, seat], tube)
+        + limb([head, (front, 0)], tube)
+    )
     bar = limb([(head[0] - 0.18, head[1] - 0.12), head, (head[0] + 0.1, head[1] - 0.2)], tube)
     saddle = ellipse(seat[0], seat[1], 0.22, 0.08)
     parts += [part(1, frame), part(2, bar), part(3, saddle)]
@@ -85,7 +91,9 @@ def two_wheeler(vary: Vary, *, wheel: float, base: float, rim: float, tube: floa
     return parts
 
 
-def aircraft(vary: Vary, *, length: float, girth: float, span: float, sweep: float, chord: float, tail: float) -> list[Part]:
+def aircraft(
+    vary: Vary, *, length: float, girth: float, span: float, sweep: float, chord: float, tail: float
+) -> list[Part]:
     """Fuselage seen from above with swept wings and a tail plane."""
     length, span, girth = vary(length), vary(span), vary(girth)
     half = span / 2
@@ -117,9 +125,16 @@ def kite(vary: Vary, *, width: float, height: float, tail: float, bows: int) -> 
     w, h = vary(width) / 2, vary(height)
     sail = polygon((0, -h * 0.4), (w, 0), (0, h * 0.6), (-w, 0))
     step = vary(tail) / 4
-    line = chain(0, h * 0.6, 0.3 + vary.turn(30), [step] * 4, [0.8 + vary.turn(40), -1.2 + vary.turn(40), 0.9 + vary.turn(40)])
+    line = chain(
+        0, h * 0.6, 0.3 + vary.turn(30), [step] * 4, [0.8 + vary.turn(40), -1.2 + vary.turn(40), 0.9 + vary.turn(40)]
+    )
     knots = [ellipse(x, y, 0.13, 0.09, angle=vary.turn(60)) for x, y in line[1 : bows + 1]]
-    return [part(0, limb(line, 0.07)), part(1, knots), part(2, sail), part(3, polygon((0, -h * 0.4), (w, 0), (0, h * 0.6)))]
+    return [
+        part(0, limb(line, 0.07)),
+        part(1, knots),
+        part(2, sail),
+        part(3, polygon((0, -h * 0.4), (w, 0), (0, h * 0.6))),
+    ]
 
 
 def umbrella(vary: Vary, *, radius: float, squash: float, ribs: int, stick: float, hook: float) -> list[Part]:
