@@ -81,7 +81,7 @@ def fingerprint(paths: list[Path]) -> str:
 
     Comments, layout and docstrings do not count: improving a description must not make a run outdated.
     """
-    return sha256_of_json([_meaning(path) for path in paths])
+    return sha256_of_json(sorted(_meaning(path) for path in paths))
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
