@@ -132,8 +132,9 @@ def _check_before(run: RunDirectory, stages: Sequence[Stage]) -> None:
 def _require_torch(stage: Stage) -> None:
     missing = [name for name in _TRAIN_PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
+        verb = "is" if len(missing) == 1 else "are"
         raise UserError(
-            f"psis-bench {stage} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed",
+            f"psis-bench {stage} needs {', '.join(missing)}, which {verb} not installed",
             cure="pip install 'psis_bench[train]'",
         )
 
