@@ -7,7 +7,10 @@ so that imports succeed, and raises a `UserError` that names it when called.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import importlib.util
+import io
 import sys
 import warnings
 from importlib.machinery import ModuleSpec
@@ -41,8 +44,29 @@ def install_ops() -> Literal["compiled", "supplied"]:
     if spec is not None:
         return "compiled"
     sys.modules[_NAME] = _SuppliedExtension()
-    _import_mmcv_quietly()
+    import_quietly("mmcv.cnn.bricks.transformer")
     return "supplied"
+
+
+def import_quietly(module: str) -> ModuleType:
+    """Import a module of mmcv or MMDetection without its notices about parts that nobody asked for.
+
+    These are: that a class has moved within mmcv (always, when mmcv has its ops), that the data sets of OneDL cannot
+    be imported (``mmdet.datasets``, printed to standard output), and that faster_coco_eval is not installed
+    (``mmdet.evaluation``). Everything else that the import prints or warns of is shown.
+
+    Args:
+        module: Full name, e.g. ``"mmdet.datasets"``.
+    """
+    printed = io.StringIO()
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(printed):
+            warnings.filterwarnings("ignore", message="``MultiScaleDeformableAttention`` has been moved")
+            warnings.filterwarnings("ignore", message="faster_coco_eval is not installed")
+            return importlib.import_module(module)
+    finally:
+        lines = printed.getvalue().splitlines(keepends=True)
+        sys.stdout.writelines(line for line in lines if not line.startswith("Could not import OneDL."))
 
 
 class _SuppliedExtension(ModuleType):
@@ -77,10 +101,3 @@ def not_supplied(op: str) -> UserError:
         f"the op '{op}' needs mmcv's compiled extension, which is not installed, and psis_bench does not supply it",
         cure="choose a model without it or install mmcv with compiled ops (see: psis-bench doctor)",
     )
-
-
-def _import_mmcv_quietly() -> None:
-    """Import the part of mmcv that announces, whenever its ops exist, that a class has moved within mmcv."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="``MultiScaleDeformableAttention`` has been moved")
-        importlib.import_module("mmcv.cnn.bricks.transformer")

@@ -1,10 +1,9 @@
 # ruff: noqa: PLR0917 (the order and number of parameters is mmcv's)
 """Functions of ``mmcv._ext`` made from torchvision and plain PyTorch, under mmcv's names and parameters.
 
-mmcv hands each op its output tensors to fill and wraps forward and backward in an autograd function of its own; so
-ops come in such pairs here. Definitions are mmcv's (``mmcv/ops/csrc`` of its distribution); they run on CPU and CUDA,
-and half precision is computed in float32. Left out because torchvision computes something else: ``roi_pool`` (boxes
-are rounded otherwise) and ``roi_align`` with maximum.
+mmcv hands each op its output tensors to fill and wraps forward and backward in an autograd function of its own, so
+ops come in pairs here. They follow mmcv's definitions (``mmcv/ops/csrc``), run on CPU and CUDA, and compute half
+precision in float32. Left out because torchvision computes something else: ``roi_pool``, ``roi_align`` with maximum.
 
 Shapes: N images, C channels, H x W map, R regions, K classes. Boxes are xyxy in absolute pixels.
 """
@@ -80,8 +79,8 @@ def roi_align_forward(
         raise not_supplied("roi_align_forward with pool_mode='max'")
     features = _working(input)
     size = aligned_height, aligned_width
-    regions = rois.to(features.dtype)
-    output.copy_(_kernels.roi_align(features, regions, float(spatial_scale), *size, sampling_ratio, aligned))
+    where = rois.to(features.dtype), float(spatial_scale)
+    output.copy_(_kernels.roi_align(features, *where, *size, sampling_ratio, aligned))
 
 
 def roi_align_backward(
@@ -119,7 +118,9 @@ def nms(boxes: Tensor, scores: Tensor, *, iou_threshold: float, offset: int) -> 
     if boxes.numel() == 0:
         return torch.zeros(0, dtype=torch.long, device=boxes.device)
     corners = _with_offset(_working(boxes), offset)
-    kept: Tensor = _kernels.nms(corners, scores.to(corners.dtype), iou_threshold)
+    # In mmcv the threshold has the precision of the boxes, so that an IoU of exactly 0.3 does not exceed 0.3.
+    threshold = corners.new_tensor(iou_threshold, device="cpu").item()
+    kept: Tensor = _kernels.nms(corners, scores.to(corners.dtype), threshold)
     return kept
 
 
@@ -155,7 +156,7 @@ def softnms(
         dets[len(kept), :4], dets[len(kept), 4] = boxes[best], current[best]
         kept.append(best)
         left = torch.cat([left[:place], left[place + 1 :]])
-        iou = torchvision.ops.box_iou(corners[best : best + 1], corners[left])[0]
+        iou = torchvision.ops.box_iou(corners[best : best + 1], corners[left])[0].nan_to_num(0)  # boxes without area
         current[left] *= _decay(iou, iou_threshold=iou_threshold, sigma=sigma, method=method)
         left = left[current[left] >= min_score]
     return torch.tensor(kept, dtype=torch.long)
