@@ -25,6 +25,7 @@ from psis_bench.scoring.results import DatasetIdentity, GroupScores, Scores, Spl
 from psis_bench.scoring.trivial import trivial_ious
 
 if TYPE_CHECKING:
+    from psis_bench.data.dataset_config import OnBadBoxes
     from psis_bench.splits.protocol import ResolvedSplit, SplitProtocol
 
 NO_DETECTOR = "detection AP left out: the model has no detector"
@@ -73,7 +74,13 @@ class Evaluation:
 
 
 def score_run(
-    *, predictions: Path, annotations: Path, split: SplitProtocol, out: Path, engine: Engine = "auto"
+    *,
+    predictions: Path,
+    annotations: Path,
+    split: SplitProtocol,
+    out: Path,
+    engine: Engine = "auto",
+    on_bad_boxes: OnBadBoxes = "error",
 ) -> Scores:
     """Score predictions and write the scores.
 
@@ -84,6 +91,7 @@ def score_run(
         split: Which classes are seen and unseen.
         out: Folder for ``per_class.csv``, ``per_instance.parquet`` and, written last, ``scores.json``.
         engine: Evaluator for detection AP; the scores are the same.
+        on_bad_boxes: As the data set's configuration says; it must be what the predictions were made with.
 
     Raises:
         UserError: Predictions or annotations are missing or malformed, or do not belong together.
@@ -92,8 +100,8 @@ def score_run(
 
     with progress("score", total=4) as bar:
         bar.advance(0, note="annotations")
-        coco = read_coco(annotations)
-        resolved = split.resolve(coco.categories)
+        coco = read_coco(annotations, on_bad_boxes=on_bad_boxes)
+        resolved = split.resolve(coco.categories, where=str(annotations))
         truth = read_ground_truth(coco)
         bar.advance(note="predictions")
         evaluation = evaluate(predictions, truth, max_detections=split.max_detections, engine=engine, bar=bar)
