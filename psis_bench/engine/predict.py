@@ -1,0 +1,240 @@
+"""Prediction: weights and images become Parquet files of detections and of masks on ground-truth boxes.
+
+Images go through one at a time, so that a mask does not depend on which images it shared a batch with, and
+every ``images_per_part`` of them are written as one whole file. A stopped prediction goes on at the first
+part that is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmdet.registry import MODELS, TRANSFORMS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from torch.utils.data import DataLoader, Dataset
+
+from psis_bench.models import registered  # noqa: F401 - supplies mmcv's operations, so it comes before MMDetection
+from psis_bench.console import progress
+from psis_bench.data.coco_format import CocoFile
+from psis_bench.engine.checkpoints import load_weights, weights_sha256
+from psis_bench.engine.images import from_worker
+from psis_bench.errors import UserError
+from psis_bench.files import write_json
+from psis_bench.models.interface import MaskPredictor
+from psis_bench.models.paste import paste_crop
+from psis_bench.rle import encode_crop
+from psis_bench.scoring.records import write_part
+
+
+class ImageList(Dataset):
+    """The images of a COCO file, loaded and transformed by a test pipeline.
+
+    Args:
+        images: COCO image records.
+        folder: The folder with the image files.
+        pipeline: Configs of MMDetection transforms, ending in PackDetInputs.
+    """
+
+    def __init__(self, images: list[dict[str, Any]], *, folder: Path, pipeline: list[dict[str, Any]]) -> None:
+        self.images = images
+        self.folder = folder
+        self.pipeline = TRANSFORMS.build({"type": "Compose", "transforms": pipeline})
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        record = self.images[index]
+        path = str(self.folder / record["file_name"])
+        sample: dict[str, Any] = self.pipeline(
+            {"img_path": path, "img_id": record["id"], "height": record["height"], "width": record["width"]}
+        )
+        return sample
+
+
+@dataclass
+class Predictor:
+    """A model with weights that predicts one image at a time.
+
+    Attributes:
+        model: The network, in evaluation mode.
+        device: Where it is.
+        category_ids: Category id of each of its labels.
+    """
+
+    model: Any
+    device: torch.device
+    category_ids: list[int]
+
+    @property
+    def has_detector(self) -> bool:
+        """Whether the model finds boxes itself."""
+        return bool(self.model.has_detector)
+
+    @torch.inference_mode()
+    def predict(
+        self, batch: dict[str, Any], record: dict[str, Any], instances: list[dict[str, Any]]
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Predict one image.
+
+        Args:
+            batch: The collated sample of the image.
+            record: Its COCO image record.
+            instances: COCO annotations on whose boxes masks are wanted.
+
+        Returns:
+            Rows of detections and rows of ground-truth-box masks, as in `psis_bench.scoring.records`.
+        """
+        data = self.model.data_preprocessor(batch, False)
+        samples = data["data_samples"]
+        features = self.model.extract_feat(data["inputs"])
+        on_boxes = []
+        if instances:
+            boxes = torch.tensor([instance["bbox"] for instance in instances], dtype=torch.float32, device=self.device)
+            boxes[:, 2:] += boxes[:, :2]
+            crops = self.model.masks_on_boxes(features, samples, [boxes])[0]
+            on_boxes = [
+                {
+                    "image_id": record["id"],
+                    "annotation_id": instance["id"],
+                    "category_id": instance["category_id"],
+                    **mask,
+                }
+                for instance, mask in zip(instances, encoded(crops, boxes, record), strict=True)
+            ]
+        return (self._detections(features, samples, record) if self.has_detector else []), on_boxes
+
+    def _detections(self, features: Any, samples: list[Any], record: dict[str, Any]) -> list[dict[str, Any]]:
+        found = self.model.detect(features, samples)[0]
+        corners = found.bboxes.double()
+        boxes = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], dim=1).tolist()
+        masks = encoded(found.mask_crops, found.bboxes, record)
+        rows = zip(boxes, found.scores.double().tolist(), found.labels.tolist(), masks, strict=True)
+        return [
+            {"image_id": record["id"], "category_id": self.category_ids[label], "score": score, "bbox": box, **mask}
+            for box, score, label, mask in rows
+        ]
+
+
+def encoded(crops: torch.Tensor, boxes: torch.Tensor, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield ``height``, ``width`` and run-length encoded ``mask`` of each crop (N, S, S) pasted at its box (N, 4)."""
+    height, width = record["height"], record["width"]
+    for crop, box in zip(crops.float().cpu().numpy(), boxes.tolist(), strict=True):
+        placed = paste_crop(crop, tuple(box), height=height, width=width)
+        code = encode_crop(placed.mask, x=placed.x, y=placed.y, height=height, width=width)
+        yield {"height": height, "width": width, "mask": code}
+
+
+def load_predictor(config: Config, weights: Path, *, category_ids: list[int], device: torch.device) -> Predictor:
+    """Build the model of a config and load weights into it.
+
+    Raises:
+        UserError: The weights are unreadable or do not fit the model.
+    """
+    model = MODELS.build(config.model)
+    if not isinstance(model, MaskPredictor):
+        raise UserError(
+            f"the model {type(model).__name__} cannot be predicted with",
+            cure="give it has_detector, detect() and masks_on_boxes() as in docs/add_a_model.md",
+        )
+    loaded = load_weights(weights)
+    missing, unexpected = model.load_state_dict(loaded, strict=False)
+    if missing or unexpected:
+        name = (missing or unexpected)[0]
+        raise UserError(
+            f"the weights do not fit the model: {len(missing)} are missing, {len(unexpected)} have no place; "
+            f"the first is '{name}'",
+            where=str(weights),
+            cure="give the model= and mask_head= that it was trained with",
+        )
+    return Predictor(model=model.to(device).eval(), device=device, category_ids=category_ids)
+
+
+def predict_dataset(
+    config: Config,
+    *,
+    weights: Path,
+    coco: CocoFile,
+    images: Path,
+    folder: Path,
+    device: torch.device,
+    workers: int,
+    images_per_part: int = 64,
+) -> None:
+    """Predict every image of a COCO file; go on where a stopped prediction left off.
+
+    Args:
+        config: From `psis_bench.models.compose.compose_model`.
+        weights: Final weights.
+        coco: The annotation file; masks are predicted on the boxes of its non-crowd instances.
+        images: Folder with its images.
+        folder: ``predictions/`` of a run directory.
+        device: Where to compute.
+        workers: Processes that load images.
+        images_per_part: Images a Parquet part.
+
+    Raises:
+        UserError: Unreadable weights, a missing or corrupt image, an image whose size is not the recorded one.
+    """
+    predictor = load_predictor(
+        config, weights, category_ids=[category["id"] for category in coco.categories], device=device
+    )
+    (folder / "manifest.json").unlink(missing_ok=True)
+    kinds = ["gt_box_masks", *(["detections"] if predictor.has_detector else [])]
+    parts = [coco.images[start : start + images_per_part] for start in range(0, len(coco.images), images_per_part)]
+    missing = [i for i in range(len(parts)) if not all(part_file(folder / kind, i).is_file() for kind in kinds)]
+    by_image = non_crowd_by_image(coco.annotations)
+    todo = [record for i in missing for record in parts[i]]
+    loader = DataLoader(
+        ImageList(todo, folder=images, pipeline=config.test_pipeline),
+        batch_size=1,
+        num_workers=workers,
+        collate_fn=pseudo_collate,
+    )
+    with progress("predict", total=len(coco.images), done=len(coco.images) - len(todo)) as bar:
+        batches = iter(loader)
+        for index in missing:
+            rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
+            for record in parts[index]:
+                try:
+                    batch = next(batches)
+                except UserError as error:
+                    raise from_worker(error) from error
+                detections, on_boxes = predictor.predict(batch, record, by_image.get(record["id"], []))
+                rows["gt_box_masks"] += on_boxes
+                if "detections" in rows:
+                    rows["detections"] += detections
+                bar.advance()
+            for kind in kinds:
+                write_part(folder / kind, index, rows[kind], kind=kind)
+    write_json(
+        folder / "manifest.json",
+        {
+            "schema": 1,
+            "complete": True,
+            "images": len(coco.images),
+            "parts": len(parts),
+            "detection_free": not predictor.has_detector,
+            "checkpoint_sha256": weights_sha256(load_weights(weights)),
+            "annotations_sha256": coco.sha256,
+        },
+    )
+
+
+def part_file(folder: Path, index: int) -> Path:
+    """Return the path of a part."""
+    return folder / f"part-{index:05d}.parquet"
+
+
+def non_crowd_by_image(annotations: Iterable[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+    """Group the instances that are not crowds by image, in the order of the file."""
+    groups: dict[int, list[dict[str, Any]]] = {}
+    for annotation in annotations:
+        if not annotation.get("iscrowd", 0):
+            groups.setdefault(annotation["image_id"], []).append(annotation)
+    return groups

@@ -1,0 +1,163 @@
+"""Training: a composed config, a data set and a split become weights.
+
+MMEngine's Runner does the work. What is added: the training set with restricted masks, a stream of samples
+that depends on nothing but position, and checkpoints from which the same command continues.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from psis_bench.models import registered  # noqa: F401 - supplies mmcv's operations, so it comes before MMDetection
+from psis_bench.console import progress
+from psis_bench.data.dataset_config import DatasetConfig
+from psis_bench.engine import stream, training_set  # noqa: F401 - registers data set, transforms and sampler
+from psis_bench.engine.checkpoints import ResumableCheckpoint, last_checkpoint, save_weights
+from psis_bench.engine.images import from_worker
+from psis_bench.engine.hooks import SeedEachIteration, TrainLog
+from psis_bench.errors import UserError
+from psis_bench.splits.protocol import ResolvedSplit
+
+
+def use_device(device: str, threads: int) -> torch.device:
+    """Choose the device and the number of CPU threads; make every operation deterministic on CPU.
+
+    Args:
+        device: ``"auto"`` (CUDA when there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        threads: CPU threads; 0 takes all cores this process may use.
+
+    Raises:
+        UserError: The device does not exist here.
+    """
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError("no CUDA device is usable here", cure="use device=cpu, or see psis-bench doctor")
+    return torch.device(device)
+
+
+def training_dataloader(
+    config: Config, *, dataset: DatasetConfig, split: ResolvedSplit, seed: int, workers: int
+) -> dict[str, Any]:
+    """Return the config of the training data loader."""
+    if dataset.train is None:
+        raise UserError(f"the data set '{dataset.name}' has no training part", cure="add train: to its YAML file")
+    source = {
+        "type": "PartiallySupervisedDataset",
+        "ann_file": str(dataset.train.annotations),
+        "data_prefix": {"img": str(dataset.train.images)},
+        # In the order of the file: MMDetection numbers labels by the file's order, whatever is asked for.
+        "metainfo": {"classes": tuple(split.names.values())},
+        "seen_ids": sorted(split.seen_ids),
+        "filter_cfg": {"filter_empty_gt": True, "min_size": 8},
+        "pipeline": config.train_pipeline,
+    }
+    return {
+        "batch_size": config.batch_size,
+        "num_workers": workers,
+        "persistent_workers": workers > 0,
+        "sampler": {"type": "PositionSampler"},
+        "dataset": {"type": "PositionStream", "dataset": source, "seed": seed},
+        "collate_fn": {"type": "pseudo_collate"},
+    }
+
+
+def build_runner(
+    config: Config,
+    *,
+    folder: Path,
+    dataloader: dict[str, Any],
+    seed: int,
+    device: torch.device,
+    resume_from: Path | None,
+) -> Runner:
+    """Return MMEngine's Runner for a training run that logs to files only."""
+    logs = folder / "mmengine"
+    logs.mkdir(parents=True, exist_ok=True)
+    settings = Config(
+        {
+            "default_scope": "mmdet",
+            "model": config.model,
+            "work_dir": str(logs),
+            "experiment_name": f"train-{os.getpid()}",
+            "train_dataloader": dataloader,
+            "train_cfg": {
+                "type": "IterBasedTrainLoop",
+                "max_iters": config.max_iters,
+                "val_interval": config.max_iters + 1,
+            },
+            "optim_wrapper": config.optim_wrapper,
+            "param_scheduler": config.param_scheduler,
+            # Hooks of this package log and save; MMEngine's would write half files and to the terminal.
+            "default_hooks": {"logger": None, "checkpoint": None, "sampler_seed": None, "timer": None},
+            "env_cfg": {"cudnn_benchmark": False, "mp_cfg": {"mp_start_method": "fork", "opencv_num_threads": 0}},
+            "randomness": {"seed": seed, "deterministic": False},
+            "visualizer": {"type": "Visualizer", "vis_backends": config.get("vis_backends", [])},
+            "log_level": "WARNING",
+            "load_from": None if resume_from is None else str(resume_from),
+            "resume": resume_from is not None,
+        }
+    )
+    runner = Runner.from_cfg(settings)
+    # MMEngine puts the model on whatever the machine has; the user decides here.
+    runner.model.to(device)
+    return runner
+
+
+def train_model(
+    config: Config,
+    *,
+    folder: Path,
+    dataset: DatasetConfig,
+    split: ResolvedSplit,
+    seed: int,
+    workers: int,
+    device: str,
+    threads: int,
+) -> Path:
+    """Train, or go on where a stopped run left off; return the path of the final weights.
+
+    Args:
+        config: From `psis_bench.models.compose.compose_model`.
+        folder: The run directory; ``checkpoints/`` and ``train_log.jsonl`` are written there.
+        dataset: Its ``train`` part is used.
+        split: Which classes have mask supervision.
+        seed: Seed of weights, order, augmentation and sampling.
+        workers: Processes that load images; the result does not depend on it.
+        device: See `use_device`.
+        threads: CPU threads; the result on a CPU is repeatable for one number of threads.
+
+    Raises:
+        UserError: Bad data or config, a damaged checkpoint, a loss that is not finite.
+    """
+    place = use_device(device, threads)
+    checkpoints = folder / "checkpoints"
+    last = last_checkpoint(checkpoints)
+    loader = training_dataloader(config, dataset=dataset, split=split, seed=seed, workers=workers)
+    runner = build_runner(
+        config,
+        folder=folder,
+        dataloader=loader,
+        seed=seed,
+        device=place,
+        resume_from=None if last is None else last.path,
+    )
+    with progress("train", total=config.max_iters, done=0 if last is None else last.iteration) as bar:
+        runner.register_hook(SeedEachIteration(seed=seed))
+        runner.register_hook(TrainLog(path=folder / "train_log.jsonl", interval=config.log_interval, bar=bar))
+        runner.register_hook(ResumableCheckpoint(folder=checkpoints, interval=config.checkpoint_interval))
+        try:
+            runner.train()
+        except UserError as error:
+            raise from_worker(error) from error
+    weights = {name: value.detach().cpu() for name, value in runner.model.state_dict().items()}
+    final = checkpoints / "final.safetensors"
+    save_weights(final, weights)
+    return final

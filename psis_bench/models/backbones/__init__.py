@@ -1,0 +1,1 @@
+"""Backbones that MMDetection does not have."""

@@ -1,0 +1,186 @@
+"""From the choices of a run to one MMEngine config.
+
+A model's config says in ``slots`` where each choice goes: the mask head's trunk, the crop source, the number
+of classes, the crop size. So a newcomer's model is one config file, whatever its structure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from psis_bench.errors import UserError, did_you_mean
+
+_SLOTS = ("trunk", "crop_source", "num_classes", "roi_size", "mask_size")
+
+
+def load_config(path: Path) -> Config:
+    """Read an MMEngine config file.
+
+    Raises:
+        UserError: The file is missing or does not run.
+    """
+    try:
+        return Config.fromfile(path, lazy_import=False)
+    except Exception as error:  # a config is a program: anything can come out of it
+        raise UserError(f"cannot read the config: {error}", where=str(path)) from error
+
+
+def at_path(config: Any, path: str) -> tuple[Any, str | int]:
+    """Return the container and the key that a dotted path such as ``model.neck.out_channels`` names.
+
+    Raises:
+        UserError: A part of the path does not exist; the nearest names at that place are given.
+    """
+    parts = path.split(".")
+    place: Any = config
+    for depth, part in enumerate(parts):
+        key: str | int = part
+        if isinstance(place, (Mapping, Config)):
+            valid: Sequence[str] = [str(name) for name in place]
+        elif isinstance(place, (list, tuple)):
+            valid = [str(index) for index in range(len(place))]
+            key = int(part) if part.isdigit() else part
+        else:
+            valid = []
+        if part not in valid:
+            raise UserError(f"no '{part}' in mm.{'.'.join(parts[:depth]) or '<top>'}", cure=did_you_mean(part, valid))
+        if depth == len(parts) - 1:
+            return place, key
+        place = place[key]
+    raise AssertionError("unreachable: a path has at least one part")
+
+
+def override(config: Config, path: str, value: Any, *, add: bool = False) -> None:
+    """Set ``path`` to ``value``; the path must exist unless ``add``.
+
+    Raises:
+        UserError: The path does not exist, or the value is of another kind than what stands there.
+    """
+    if add:
+        config.merge_from_dict({path: value})
+        return
+    place, key = at_path(config, path)
+    before = place[key]
+    numbers = isinstance(before, (int, float)) and isinstance(value, (int, float))
+    if before is not None and value is not None and not numbers and type(before) is not type(value):
+        both_mappings = isinstance(before, Mapping) and isinstance(value, Mapping)
+        both_sequences = isinstance(before, (list, tuple)) and isinstance(value, (list, tuple))
+        if not (both_mappings or both_sequences):
+            raise UserError(
+                f"mm.{path} is {type(before).__name__} ({before!r}), not {type(value).__name__} ({value!r})"
+            )
+    if isinstance(place, tuple):
+        raise UserError(f"mm.{path} is an entry of a tuple and cannot be set alone", cure="give the whole tuple")
+    place[key] = ConfigDict(value) if isinstance(value, Mapping) else value
+
+
+def scale_schedule(schedule: Config, iterations: int) -> None:
+    """Stretch a schedule to ``iterations``: every point in time moves in proportion.
+
+    Args:
+        schedule: Has ``max_iters`` and ``param_scheduler``; changed in place.
+        iterations: The new length.
+    """
+    ratio = iterations / schedule.max_iters
+    for scheduler in schedule.param_scheduler:
+        for name in ("begin", "end", "T_max"):
+            if name in scheduler:
+                scheduler[name] = round(scheduler[name] * ratio)
+        if "milestones" in scheduler:
+            scheduler["milestones"] = [round(milestone * ratio) for milestone in scheduler["milestones"]]
+        if scheduler.get("end", 1) <= scheduler.get("begin", 0):
+            scheduler["end"] = scheduler.get("begin", 0) + 1
+        if scheduler.get("T_max", 1) < 1:
+            scheduler["T_max"] = 1
+    schedule.max_iters = iterations
+
+
+def fill_slots(config: Config, choices: Mapping[str, Any]) -> None:
+    """Write each choice to the places that the model's ``slots`` name for it.
+
+    Args:
+        config: A model's config; changed in place.
+        choices: slot name -> value; None leaves the model's own value.
+
+    Raises:
+        UserError: A choice was made for which the model has no slot, or a slot names no place.
+    """
+    slots = config.get("slots", {})
+    unknown = sorted(set(slots) - set(_SLOTS))
+    if unknown:
+        raise UserError(f"unknown slot '{unknown[0]}'", where=config.filename, cure=did_you_mean(unknown[0], _SLOTS))
+    for name, value in choices.items():
+        if value is None:
+            continue
+        if name not in slots and name == "crop_source":
+            raise UserError(f"the model has no {name}: it trains on ground-truth boxes only", cure=f"leave {name}= out")
+        for path in slots.get(name, []):
+            place, key = at_path(config, path)
+            place[key] = value
+
+
+def compose_model(
+    *,
+    configs: Path,
+    model: str,
+    mask_head: str | None,
+    crop_source: str | None,
+    schedule: str | None,
+    iterations: int | None,
+    classes: Sequence[str],
+) -> Config:
+    """Put model, mask head and schedule together.
+
+    Args:
+        configs: Folder with ``models/``, ``mask_heads/`` and ``schedules/``.
+        model: Name below ``models/``, or the path of a config file.
+        mask_head: Name below ``mask_heads/``; None takes the model's own.
+        crop_source: ``"gt"`` or ``"proposals+gt"``; None takes the model's own.
+        schedule: Name below ``schedules/``; None takes the model's own.
+        iterations: Length of training; None takes the schedule's own.
+        classes: Class names of the data set, in the order of its annotation file.
+
+    Returns:
+        A config with ``model``, ``train_pipeline``, ``test_pipeline``, ``batch_size``, ``optim_wrapper``,
+        ``param_scheduler``, ``max_iters``, ``checkpoint_interval`` and ``log_interval``.
+    """
+    config = load_config(named_file(configs / "models", model, "model"))
+    head = load_config(named_file(configs / "mask_heads", mask_head or config.mask_head, "mask_head"))
+    trunk = {**head.trunk, **config.get("trunk_overrides", {})}
+    roi_size = head.get("roi_size")
+    fill_slots(
+        config,
+        {
+            "trunk": trunk,
+            "crop_source": crop_source,
+            "num_classes": len(classes),
+            "roi_size": roi_size,
+            "mask_size": None if roi_size is None else 2 * roi_size,
+        },
+    )
+    plan = load_config(named_file(configs / "schedules", schedule or config.schedule, "schedule"))
+    if iterations is not None:
+        scale_schedule(plan, iterations)
+    for name in ("max_iters", "checkpoint_interval", "log_interval", "optim_wrapper", "param_scheduler"):
+        config[name] = plan[name]
+    config.mask_head = mask_head or config.mask_head
+    return config
+
+
+def named_file(folder: Path, name: str, kind: str) -> Path:
+    """Return ``folder/name.py``, or ``name`` itself when it is the path of a file.
+
+    Raises:
+        UserError: There is no such file; the nearest names are given.
+    """
+    given = Path(name)
+    if given.suffix == ".py" and given.is_file():
+        return given
+    names = {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.py"))}
+    if name not in names:
+        raise UserError(f"unknown {kind} '{name}'", cure=did_you_mean(name, names))
+    return names[name]
