@@ -1,0 +1,153 @@
+"""What the commands are called and what their help says. No imports here that take time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Option:
+    """A flag: its name without the dashes, and what it does."""
+
+    name: str
+    help: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A subcommand.
+
+    Attributes:
+        summary: One line in the list of commands.
+        description: The paragraph of its own help.
+        module: Where its ``execute`` is.
+        examples: Commands as one would type them.
+        argument: How its arguments are shown.
+        argument_help: What they are.
+        options: Its flags.
+        takes_keys: Whether the keys of a run are explained in its help.
+    """
+
+    summary: str
+    description: str
+    module: str
+    examples: tuple[str, ...]
+    argument: str
+    argument_help: str
+    options: tuple[Option, ...]
+    takes_keys: bool = False
+
+
+KEYS = """\
+keys:
+  split=NAME         which classes have masks in training; a name or a .yaml (psis-bench ls splits)
+  model=NAME         configs/models/NAME.py                       [detection_free/small]
+  mask_head=NAME     configs/mask_heads/NAME.py                   [the model's own]
+  crop_source=NAME   gt | proposals+gt, for Deep-MARC             [the model's own]
+  data=NAME          synthetic, coco, ... or a .yaml (psis-bench ls data)      [synthetic]
+  data.root=DIR      the folder that holds the data set
+  schedule=NAME      configs/schedules/NAME.py                    [the model's own]
+  iterations=N       length of the training                       [the schedule's]
+  seed=N             of weights, data order and augmentation      [0]
+  device=NAME        auto | cpu | cuda | cuda:N                   [auto]
+  workers=N          processes that load data                     [1]
+  threads=N          CPU threads, 0: all cores                    [0]
+  out=DIR            the run directory           [runs/<split>/<model>-<data>-seed<N>]
+  overwrite=STAGE    none | train | predict | score | report | all: results from this stage on
+                     are thrown away                              [none]
+  mm.PATH=VALUE      change a value of MMEngine's configuration; +mm.PATH=VALUE adds one
+
+A stage that is done from the same inputs is not run again, so the same command continues an interrupted run.
+The folder of a run in place of the keys takes them from there."""
+
+_JSON = Option("json", "print the result as JSON on standard output, and nothing else there")
+_RUN_OPTIONS = (_JSON, Option("dry-run", "show the configuration and what would run and why; change nothing"))
+_STAGE_ARGUMENT = "key=value"
+_STAGE_HELP = "settings as below; the folder of a run may stand first"
+
+
+def _stage(summary: str, description: str, *examples: str) -> Command:
+    return Command(
+        summary=summary,
+        description=description,
+        module="psis_bench.commands.stages",
+        examples=examples,
+        argument=_STAGE_ARGUMENT,
+        argument_help=_STAGE_HELP,
+        options=_RUN_OPTIONS,
+        takes_keys=True,
+    )
+
+
+COMMANDS: dict[str, Command] = {
+    "run": _stage(
+        "train, predict, score and report",
+        "Train, predict, score and report; ends with a table of seen and unseen classes and the path of report.html.",
+        "psis-bench run split=voc2nonvoc",
+        "psis-bench run split=random/20/0 mask_head=resnet4 seed=1",
+        "psis-bench run split=voc2nonvoc data=coco data.root=/data/coco model=deep_marc/r50",
+        "psis-bench run split=voc2nonvoc mm.optim_wrapper.optimizer.lr=0.0005 out=runs/lower_lr",
+    ),
+    "train": _stage(
+        "only train",
+        "Train a model under a split, or continue where a stopped training left off.",
+        "psis-bench train split=voc2nonvoc",
+    ),
+    "predict": _stage(
+        "only predict, with a trained model",
+        "Predict detections, and masks on ground-truth boxes, for the validation images of a trained run.",
+        "psis-bench predict split=voc2nonvoc",
+        "psis-bench predict runs/voc2nonvoc/detection_free-small-synthetic-seed0 device=cpu",
+    ),
+    "score": _stage(
+        "only score the predictions of a run (needs no torch)",
+        "Score the predictions of a run: detection AP and GT-box mIoU of all, seen and unseen classes.",
+        "psis-bench score split=voc2nonvoc",
+        "psis-bench score runs/voc2nonvoc/detection_free-small-synthetic-seed0 --json",
+    ),
+    "report": _stage(
+        "only make report.html of a scored run (needs no torch)",
+        "Make the page of a run: curves, a bar a class, and good, median and bad masks of unseen classes.",
+        "psis-bench report runs/voc2nonvoc/detection_free-small-synthetic-seed0",
+    ),
+    "ls": Command(
+        summary="list splits, models, data or runs",
+        description="List what there is.\n\n"
+        "  splits   which classes are seen and unseen\n"
+        "  models   models and mask heads, with the first line of their configuration\n"
+        "  data     data sets, and whether they are found\n"
+        "  runs     runs under ./runs (or the folder given), their stages and main numbers",
+        module="psis_bench.commands.ls",
+        examples=("psis-bench ls splits --all", "psis-bench ls runs", "psis-bench ls models --json"),
+        argument="what",
+        argument_help="splits, models, data or runs; with runs: the folder to look in",
+        options=(_JSON, Option("all", "every split of the single_source pattern")),
+    ),
+    "data": Command(
+        summary="make or check a data set",
+        description="Make a synthetic data set, or check a data set in COCO format.\n\n"
+        "  make synthetic images=N out=DIR [val_images=N] [seed=N] [size=PIXELS] [workers=N]\n"
+        "                 size: square root of the mean image area [160]; workers: processes [all cores]\n"
+        "  check NAME|YAML [data.root=DIR] [workers=N]\n"
+        "                 every fault, one a line, with the place and the cure",
+        module="psis_bench.commands.data",
+        examples=(
+            "psis-bench data make synthetic images=20000 out=/data/synthetic seed=1",
+            "psis-bench data check coco data.root=/data/coco",
+            "psis-bench data check my_set.yaml",
+        ),
+        argument="what",
+        argument_help="make or check, and its settings",
+        options=(_JSON, Option("dry-run", "make: show what would be made")),
+    ),
+    "doctor": Command(
+        summary="what is installed and found, and how to mend what is not",
+        description="Report Python, torch, CUDA, the mm packages, disk and data, and for each problem the one command\n"
+        "that mends it. Exit code 0 when all is fine, 1 otherwise.",
+        module="psis_bench.commands.doctor",
+        examples=("psis-bench doctor", "psis-bench doctor --json"),
+        argument="key=value",
+        argument_help="out=DIR: look at the disk of this folder [.]",
+        options=(_JSON,),
+    ),
+}

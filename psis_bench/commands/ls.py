@@ -1,0 +1,153 @@
+"""``psis-bench ls``: splits, models, data and runs. Imports no torch and runs no configuration."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from psis_bench.errors import UserError, did_you_mean
+
+Rows = list[dict[str, Any]]
+
+
+def execute(options: argparse.Namespace) -> int:
+    """List what is asked for, as a table or as JSON."""
+    words = options.arguments
+    if not words:
+        raise UserError("ls of what?", cure=f"choose one of: {', '.join(_LISTINGS)}")
+    what, *rest = words
+    if what not in _LISTINGS:
+        raise UserError(f"cannot list {what!r}", cure=did_you_mean(what, _LISTINGS))
+    if rest and (what != "runs" or len(rest) > 1):
+        raise UserError(f"ls {what} takes no {rest[-1]!r}", cure=f"psis-bench ls {what}")
+    listing = _LISTINGS[what](options, rest)
+    if options.json:
+        plain = listing if len(listing) > 1 else next(iter(listing.values()))
+        sys.stdout.write(json.dumps(plain, indent=2) + "\n")
+        return 0
+    for title, rows in listing.items():
+        _print_table(title, rows)
+    return 0
+
+
+def _splits(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Rows]:
+    from psis_bench.splits.registry import RANDOM_PATTERN, SINGLE_SOURCE, list_splits
+
+    rows: Rows = []
+    single: Rows = []
+    for split in list_splits():
+        row = {
+            "name": split.name,
+            "version": split.version,
+            "seen": len(split.seen),
+            "unseen": len(split.unseen),
+            "description": split.description,
+        }
+        (single if split.name.startswith(SINGLE_SOURCE) else rows).append(row)
+    pattern = {
+        "name": f"{SINGLE_SOURCE}<class>",
+        "version": "1",
+        "seen": "1",
+        "unseen": "60 or 20",
+        "description": f"One class has masks; unseen are those of the other group ({len(single)} splits, --all).",
+    }
+    random = {
+        "name": RANDOM_PATTERN,
+        "version": "1",
+        "seen": "n",
+        "unseen": "80 - n",
+        "description": "n random classes of the 80 have masks.",
+    }
+    own = {
+        "name": "<path>.yaml",
+        "version": "",
+        "seen": "",
+        "unseen": "",
+        "description": "A split of your own on any data set: docs/add_a_split.md.",
+    }
+    return {"splits": [*rows, *(single if options.all else [pattern]), random, own]}
+
+
+def _models(_: argparse.Namespace, __: Sequence[str]) -> dict[str, Rows]:
+    from psis_bench.config import RunConfig
+    from psis_bench.config_listing import list_configs
+
+    default = RunConfig.model
+
+    def rows(kind: str) -> Rows:
+        return [
+            {"name": entry.name, "description": entry.description + (" (default)" if entry.name == default else "")}
+            for entry in list_configs(kind)
+        ]
+
+    return {"models": rows("models"), "mask_heads": rows("mask_heads"), "schedules": rows("schedules")}
+
+
+def _data(_: argparse.Namespace, __: Sequence[str]) -> dict[str, Rows]:
+    from psis_bench.data.dataset_config import list_datasets
+
+    return {
+        "data": [
+            {
+                "name": item.name,
+                "found": item.found,
+                "where": str(item.root) if item.found and item.root else item.note,
+                "description": item.description,
+            }
+            for item in list_datasets()
+        ]
+    }
+
+
+def _runs(_: argparse.Namespace, rest: Sequence[str]) -> dict[str, Rows]:
+    from psis_bench.commands.run_listing import list_runs
+
+    folder = Path(rest[0].removeprefix("out=") if rest else "runs")
+    if rest and not folder.is_dir():
+        raise UserError("no such folder", where=str(folder), cure="give the folder that holds the runs")
+    return {"runs": list_runs(folder)}
+
+
+_LISTINGS: dict[str, Callable[[argparse.Namespace, Sequence[str]], dict[str, Rows]]] = {
+    "splits": _splits,
+    "models": _models,
+    "data": _data,
+    "runs": _runs,
+}
+
+
+def _print_table(title: str, rows: Rows) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from psis_bench import console
+
+    if not rows:
+        console.out.print(f"no {title.replace('_', ' ')}" + (" yet: psis-bench run" if title == "runs" else ""))
+        return
+    table = Table(title=title.replace("_", " "), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in rows[0]:
+        numbers = column not in ("name", "run", "description", "where", "split")
+        whole = column in ("name", "run")
+        table.add_column(
+            column.replace("_", " "), justify="right" if numbers else "left", overflow="fold", no_wrap=whole
+        )
+    for row in rows:
+        table.add_row(*(_shown(column, value) for column, value in row.items()))
+    console.out.print(table)
+
+
+def _shown(column: str, value: Any) -> str:
+    from rich.markup import escape
+
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{100 * value:.1f}"
+    return escape(str(value))
