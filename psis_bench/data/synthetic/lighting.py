@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Field = NDArray[np.float32]
-MARGIN = 10
-"""Pixels around a silhouette that its light and shadow need."""
-_REACH = 4
-"""How far rim and shadow reach from the contour, pixels of the drawing."""
+MARGIN = 5
+"""Pixels of the image around a silhouette that its light and shadow need."""
+_REACH = 2
+"""How far rim and shadow reach from the contour, pixels of the image."""
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
@@ -43,33 +43,32 @@ class Light:
     broken: float
 
 
-def relight(ground: Field, mask: NDArray[np.bool_], light: Light, rng: np.random.Generator) -> Field:
+def relight(ground: Field, cover: Field, light: Light, rng: np.random.Generator) -> Field:
     """Return the brightness in a window after an object was put there.
 
     Args:
         ground: (H, W) brightness before, 1 is neutral.
-        mask: (H, W) the object's silhouette, with `MARGIN` empty pixels around it.
+        cover: (H, W) share of each pixel that the object covers, with `MARGIN` empty pixels around it.
         light: The lamp.
         rng: Decides where the contour fades out.
 
     Returns:
-        (H, W) float32: the object's own brightness inside the mask, the shadowed ground outside.
+        (H, W) float32: the object's own brightness where it is, the shadowed ground elsewhere.
     """
-    height, width = mask.shape
+    height, width = cover.shape
     lx, ly = light.direction
-    solid = mask.astype(np.float32)
-    soft: Field = np.asarray(cv2.GaussianBlur(solid, (13, 13), 2.5), np.float32)
+    soft: Field = np.asarray(cv2.GaussianBlur(cover, (7, 7), 1.25), np.float32)
     dx, dy = round(lx * _REACH), round(ly * _REACH)
-    lit = _moved(soft, -dx, -dy)  # is there object behind this place, seen from the lamp's opposite side
+    lit = _moved(soft, -dx, -dy)  # is there object behind this place, seen from the lamp
     cast = _moved(soft, dx, dy)  # ... between this place and the lamp
-    edge = solid - np.asarray(cv2.erode(solid, _CROSS, iterations=2), np.float32)
+    edge = cover - np.asarray(cv2.erode(cover, _CROSS), np.float32)
     kept = _fading(rng, height, width, light.broken)
     x = np.linspace(-lx, lx, width, dtype=np.float32) * np.float32(light.shading)
     y = np.linspace(-ly, ly, height, dtype=np.float32)[:, None] * np.float32(light.shading)
     own: Field = 1 + kept * (np.float32(light.rim) * (lit - cast) - np.float32(light.outline) * edge)
     own *= 1 + x + y
     shadowed = ground * (1 - np.float32(light.shadow) * kept * cast)
-    return np.where(mask, own, shadowed)
+    return np.asarray(shadowed + cover * (own - shadowed), np.float32)
 
 
 def _moved(field: Field, dx: int, dy: int) -> Field:

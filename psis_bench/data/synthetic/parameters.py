@@ -49,7 +49,7 @@ class SceneParameters:
         decoys: Fraction of the clutter shapes that are lit too, on part of their contour: edges that look like
             an object's but do not close.
         decoy_strength: How strongly, relative to objects.
-        noise: Standard deviation of the pixel noise, grey levels of 255.
+        noise: Standard deviation of the noise of a pixel's brightness, grey levels of 255.
     """
 
     instances_min: int = 4

@@ -23,8 +23,8 @@ class Drawing:
 
     Attributes:
         slots: (H, W) uint8: material slot of the frontmost part; `EMPTY` outside the shape and in its holes.
-        left: Column of the canvas's first column in the scene; negative when it sticks out.
-        top: Row of its first row.
+        left: Column of the canvas's first column in the scene, even; negative when it sticks out.
+        top: Row of its first row, even.
     """
 
     slots: NDArray[np.uint8]
@@ -71,13 +71,18 @@ def pose(parts: Sequence[Part], matrix: NDArray[np.float64], *, side: float, cen
 def draw(parts: Sequence[Part], *, margin: int = 0) -> Drawing:
     """Draw parts that are in pixels, back to front, on a canvas just large enough plus a margin.
 
+    Corners and sides of the canvas are even, so that it can be halved together with the scene.
+
     Args:
         parts: As returned by `pose`.
-        margin: Empty pixels on each side, room for what is done around the contour.
+        margin: Empty pixels on each side, even: room for what is done around the contour.
     """
     low, high = extent(parts)
-    left, top = (int(value) - margin for value in np.floor(low))
-    width, height = (int(value) + margin for value in np.ceil(high) - (left, top))
+    left, top = (2 * int(value) - margin for value in np.floor(low / 2))
+    width, height = (
+        2 * int(value) - 2 * (corner // 2) + margin
+        for value, corner in zip(np.ceil(high / 2), (left, top), strict=True)
+    )
     slots = np.full((height, width), EMPTY, np.uint8)
     for piece in parts:
         fill(slots, piece.polygons, EMPTY if piece.cut else piece.slot, origin=(left, top))

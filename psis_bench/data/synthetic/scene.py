@@ -71,15 +71,15 @@ def compose(parameters: SyntheticParameters, *, subset: str, index: int) -> Scen
 
 
 class _Canvas:
-    """The three maps of a drawing at twice the size."""
+    """The maps of a drawing: materials and owners at twice the size, brightness at the size of the image."""
 
     def __init__(self, rng: np.random.Generator, scene: SceneParameters, *, height: int, width: int) -> None:
         self.rng = rng
         self.scene = scene
         self.height, self.width = height * _SUPERSAMPLING, width * _SUPERSAMPLING
         self.material = np.full((self.height, self.width), rng.integers(scene.materials), np.uint8)
-        slope = np.linspace(-1, 1, self.width, dtype=np.float32) * np.float32(rng.uniform(-0.2, 0.2))
-        self.brightness = np.tile(1 + slope, (self.height, 1))
+        slope = np.linspace(-1, 1, width, dtype=np.float32) * np.float32(rng.uniform(-0.2, 0.2))
+        self.brightness = np.tile(1 + slope, (height, 1))
         self.owner = np.zeros((self.height, self.width), np.uint8)
         self.names: list[str] = []
         self._areas: list[int] = []
@@ -97,7 +97,9 @@ class _Canvas:
             side = float(np.exp(self.rng.uniform(np.log(self.scene.side_min), np.log(self.scene.side_max))))
             centre = (self.rng.uniform(0, self.width), self.rng.uniform(0, self.height))
             matrix = _turn_and_stretch(self.rng, angle=self.rng.uniform(0, 2 * np.pi), stretch=0.5)
-            drawing = draw(pose(shape, matrix, side=side * _SUPERSAMPLING, centre=centre), margin=MARGIN)
+            drawing = draw(
+                pose(shape, matrix, side=side * _SUPERSAMPLING, centre=centre), margin=_SUPERSAMPLING * MARGIN
+            )
             self._paint(drawing, light=weak if self.rng.random() < self.scene.decoys else None, owner=None)
 
     def add_objects(self) -> None:
@@ -122,7 +124,7 @@ class _Canvas:
             if rng.random() < scene.same_class:
                 name = self.names[neighbour]
         family = FAMILIES[name]
-        drawing = draw(_posed(family, rng, scene, side=side, centre=(x, y)), margin=MARGIN)
+        drawing = draw(_posed(family, rng, scene, side=side, centre=(x, y)), margin=_SUPERSAMPLING * MARGIN)
         return name, drawing, (x, y, side)
 
     def _fits(self, drawing: Drawing) -> bool:
@@ -155,9 +157,11 @@ class _Canvas:
             return
         self.material[window][mask] = self._choose_materials(drawing, self.material[window][mask])[inner][mask]
         if light is not None:
-            whole = np.ones(drawing.slots.shape, np.float32)
-            whole[inner] = self.brightness[window]
-            self.brightness[window] = relight(whole, drawing.mask, light, self.rng)[inner]
+            cover = _halved(drawing.mask.astype(np.float32))
+            whole = np.ones_like(cover)
+            small, part_of_it = _halves(window), _halves(inner)
+            whole[part_of_it] = self.brightness[small]
+            self.brightness[small] = relight(whole, cover, light, self.rng)[part_of_it]
         if owner is not None:
             self.owner[window][mask] = owner
 
@@ -202,10 +206,9 @@ class _Canvas:
         """Return the finished image, (H, W, 3) uint8, blue green red."""
         scene = self.scene
         picture = colour(self.rng, self.material, count=scene.materials, contrast=scene.texture_contrast)
-        picture *= self.brightness[..., None]
-        size = (self.width // _SUPERSAMPLING, self.height // _SUPERSAMPLING)
-        small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
-        small += self.rng.standard_normal(small.shape, dtype=np.float32) * np.float32(scene.noise)
+        small = _halved(picture)
+        small *= self.brightness[..., None]
+        small += self.rng.standard_normal((*small.shape[:2], 1), dtype=np.float32) * np.float32(scene.noise)
         return np.clip(np.round(small), 0, 255).astype(np.uint8)
 
     def things(self) -> list[Thing]:
@@ -224,6 +227,18 @@ class _Canvas:
 
 
 _NAMES = tuple(sorted(FAMILIES))
+
+
+def _halved(field: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the means of two by two pixels."""
+    height, width = field.shape[:2]
+    return np.asarray(cv2.resize(field, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _halves(window: tuple[slice, slice]) -> tuple[slice, slice]:
+    """Return a window of even corners in the pixels of the image."""
+    rows, columns = window
+    return slice(rows.start // 2, rows.stop // 2), slice(columns.start // 2, columns.stop // 2)
 
 
 def _posed(
