@@ -18,7 +18,9 @@ def execute(options: argparse.Namespace) -> int:
     """Make or check a data set."""
     verbs = {"make": _make, "check": _check}
     if not options.arguments:
-        raise UserError("data what?", cure="psis-bench data make synthetic ..., or psis-bench data check NAME")
+        raise UserError(
+            "neither make nor check is given", cure="psis-bench data make synthetic ..., or psis-bench data check NAME"
+        )
     verb, *rest = options.arguments
     if verb not in verbs:
         raise UserError(f"unknown command 'data {verb}'", cure=did_you_mean(verb, verbs))
@@ -29,7 +31,7 @@ def _make(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     kind, values = _read(arguments, _MAKE_KEYS)
     if kind != "synthetic":
         raise UserError(
-            f"cannot make data set {kind!r}" if kind else "make which data set?",
+            f"cannot make data set {kind!r}" if kind else "no kind of data set is given",
             cure="psis-bench data make synthetic images=N out=DIR",
         )
     for key in ("images", "out"):
@@ -41,7 +43,14 @@ def _make(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     if not options.dry_run:
         from psis_bench.data.synthetic.make import make_synthetic
 
-        make_synthetic(out, **numbers)
+        make_synthetic(
+            out,
+            images=numbers["images"],
+            val_images=numbers.get("val_images"),
+            seed=numbers.get("seed", 0),
+            size=numbers.get("size", 160),
+            workers=numbers.get("workers"),
+        )
     if options.json:
         sys.stdout.write(json.dumps(done, indent=2) + "\n")
     else:
@@ -55,7 +64,7 @@ def _check(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     name, values = _read(arguments, _CHECK_KEYS)
     name = name or values.get("data") or values.get("data.name")
     if name is None:
-        raise UserError("check which data set?", cure="psis-bench data check coco, or a path to a .yaml")
+        raise UserError("no data set is given", cure="psis-bench data check coco, or a path to a .yaml")
     if options.dry_run:
         raise UserError("data check changes nothing", cure="leave --dry-run out")
     from psis_bench.data.checks import check_dataset

@@ -18,7 +18,7 @@ def execute(options: argparse.Namespace) -> int:
     """List what is asked for, as a table or as JSON."""
     words = options.arguments
     if not words:
-        raise UserError("ls of what?", cure=f"choose one of: {', '.join(_LISTINGS)}")
+        raise UserError("nothing to list is given", cure=f"choose one of: {', '.join(_LISTINGS)}")
     what, *rest = words
     if what not in _LISTINGS:
         raise UserError(f"cannot list {what!r}", cure=did_you_mean(what, _LISTINGS))
@@ -50,41 +50,35 @@ def _splits(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Rows]:
         (single if split.name.startswith(SINGLE_SOURCE) else rows).append(row)
     pattern = {
         "name": f"{SINGLE_SOURCE}<class>",
-        "version": "1",
-        "seen": "1",
+        "version": 1,
+        "seen": 1,
         "unseen": "60 or 20",
         "description": f"One class has masks; unseen are those of the other group ({len(single)} splits, --all).",
     }
     random = {
         "name": RANDOM_PATTERN,
-        "version": "1",
+        "version": 1,
         "seen": "n",
         "unseen": "80 - n",
         "description": "n random classes of the 80 have masks.",
     }
     own = {
         "name": "<path>.yaml",
-        "version": "",
-        "seen": "",
-        "unseen": "",
+        "version": None,
+        "seen": None,
+        "unseen": None,
         "description": "A split of your own on any data set: docs/add_a_split.md.",
     }
     return {"splits": [*rows, *(single if options.all else [pattern]), random, own]}
 
 
 def _models(_: argparse.Namespace, __: Sequence[str]) -> dict[str, Rows]:
-    from psis_bench.config import RunConfig
     from psis_bench.config_listing import list_configs
 
-    default = RunConfig.model
-
-    def rows(kind: str) -> Rows:
-        return [
-            {"name": entry.name, "description": entry.description + (" (default)" if entry.name == default else "")}
-            for entry in list_configs(kind)
-        ]
-
-    return {"models": rows("models"), "mask_heads": rows("mask_heads"), "schedules": rows("schedules")}
+    return {
+        kind: [{"name": entry.name, "description": entry.description} for entry in list_configs(kind)]
+        for kind in ("models", "mask_heads", "schedules")
+    }
 
 
 def _data(_: argparse.Namespace, __: Sequence[str]) -> dict[str, Rows]:
