@@ -98,9 +98,6 @@ def examine(*, folder: Path, probe: Callable[[], dict[str, Any]] | None = None) 
 
 def _python() -> Iterator[Finding]:
     text = f"{platform.python_version()} ({sys.executable}), psis_bench {__version__}"
-    if sys.version_info < (3, 11):
-        yield Finding(subject="python", state=State.PROBLEM, text=text, cure="make PYTHON=python3.11 install")
-        return
     yield Finding(subject="python", state=State.OK, text=text)
     from psis_bench.config import configs_dir
 
@@ -115,6 +112,8 @@ def _python() -> Iterator[Finding]:
 
 def _base(imported: dict[str, Any]) -> Iterator[Finding]:
     broken = {name: reason for name, reason in imported.get("base", {}).items() if reason}
+    if "error" in broken:
+        broken = {"numpy": broken["error"]}
     broken |= {name: "not installed" for name in BASE if _spec(name) is None}
     for name, reason in broken.items():
         package = {"PIL": "pillow", "yaml": "pyyaml"}.get(name, name)
@@ -153,7 +152,8 @@ def _cuda(facts: dict[str, Any]) -> Finding:
         return Finding(
             subject="cuda", state=State.PROBLEM, text="there is a GPU, but torch is built for CPUs", cure=cure
         )
-    text = f"there is a driver, but torch (for CUDA {facts['cuda']}) finds no GPU: {facts.get('cuda_error') or 'no reason'}"
+    reason = facts.get("cuda_error") or "no reason is given"
+    text = f"there is a driver, but torch (for CUDA {facts['cuda']}) finds no GPU: {reason}"
     return Finding(subject="cuda", state=State.PROBLEM, text=text, cure="nvidia-smi")
 
 

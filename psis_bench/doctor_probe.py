@@ -1,55 +1,66 @@
 """Imports what may be broken, in processes of their own, and tells how it went.
 
-Run as a module it imports one group and prints a JSON object as its last line. A crash of the interpreter
+Run as a module it imports the groups given and prints a line for each. A crash of the interpreter
 (a library built for another machine) is told like any other failure.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-_GROUPS = ("base", "cv2", "hotcoco", "torch", "mm")
+# The groups of one process: the mm packages import torch, which takes seconds.
+_PROCESSES = (("base",), ("cv2", "hotcoco"), ("torch", "mm"))
 _TIME_LIMIT = 180.0
 
 
 def probe() -> dict[str, Any]:
-    """Return, for each group, what its process found; ``error`` where it could not be imported.
+    """Return, for each group, what was found; ``error`` where it could not be imported.
 
-    The groups are imported at the same time, each with a time limit of three minutes.
+    The processes run at the same time, each with a time limit of three minutes.
     """
-    running = {
-        group: subprocess.Popen(
-            [sys.executable, "-m", "psis_bench.doctor_probe", group],
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "psis_bench.doctor_probe", *groups],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for group in _GROUPS
+        for groups in _PROCESSES
+    ]
+    return {
+        group: answer
+        for groups, process in zip(_PROCESSES, running, strict=True)
+        for group, answer in _answers(groups, process).items()
     }
-    return {group: _answer(process) for group, process in running.items()}
 
 
-def _answer(process: subprocess.Popen[str]) -> dict[str, Any]:
+def _answers(groups: Sequence[str], process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Read a line ``group: {...}`` for each group; those that are missing are where the process ended."""
     try:
         output, complaint = process.communicate(timeout=_TIME_LIMIT)
-        value = json.loads(output.strip().splitlines()[-1])
+        failure = f"the import ended Python with code {process.returncode}: "
+        failure += (complaint.strip().splitlines() or ["no message"])[-1]
     except subprocess.TimeoutExpired:
         process.kill()
-        process.communicate()
-        return {"error": f"the import took longer than {_TIME_LIMIT:.0f} s"}
-    except (ValueError, IndexError):
-        last = complaint.strip().splitlines()[-1:] or ["no message"]
-        return {"error": f"the import ended Python with code {process.returncode}: {last[0]}"}
-    return value if isinstance(value, dict) else {"error": "no answer"}
+        output, _ = process.communicate()
+        failure = f"the import took longer than {_TIME_LIMIT:.0f} s"
+    answers: dict[str, Any] = {group: {"error": failure} for group in groups}
+    for line in output.splitlines():
+        group, _, text = line.partition(": ")
+        if group in answers:
+            with contextlib.suppress(ValueError):
+                answers[group] = json.loads(text)
+    return answers
 
 
-def main(group: str) -> None:
-    """Import one group and print what was found."""
+def main(groups: Sequence[str]) -> None:
+    """Import groups and print what was found, a line each."""
     look: dict[str, Callable[[], dict[str, Any]]] = {
         "base": _base,
         "cv2": lambda: {"error": _failure("cv2")},
@@ -57,7 +68,9 @@ def main(group: str) -> None:
         "torch": _torch,
         "mm": _mm,
     }
-    sys.stdout.write("\n" + json.dumps(look[group]()) + "\n")
+    for group in groups:
+        sys.stdout.write(f"\n{group}: {json.dumps(look[group]())}\n")
+        sys.stdout.flush()
 
 
 def _failure(module: str) -> str | None:
@@ -119,4 +132,4 @@ def _mm() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])
