@@ -44,7 +44,12 @@ def _world(seed: int) -> tuple[Truth, Rows]:
     """Up to six images and four classes: crowds, empty images, tied scores, classes without ground truth."""
     random = np.random.default_rng(seed)
     images = [
-        {"id": int(7 * place + 3), "height": int(random.integers(8, 130)), "width": int(random.integers(8, 130))}
+        {
+            "id": int(7 * place + 3),
+            "file_name": f"{place}.jpg",
+            "height": int(random.integers(8, 130)),
+            "width": int(random.integers(8, 130)),
+        }
         for place in range(random.integers(1, 7))
     ]
     categories = [{"id": 2 * place + 1, "name": f"class {place}"} for place in range(random.integers(1, 5))]

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from psis_bench.errors import UserError
+from psis_bench.scoring.records import write_part
+from psis_bench.scoring.results import Scores
+from psis_bench.scoring.score import score_run
+from psis_bench.scoring.table import score_table
+from psis_bench.splits.protocol import SplitProtocol
+
+AP_NAMES = ["AP", "AP50", "AP75", "APs", "APm", "APl"]
+
+
+def masks_on_boxes(truth) -> list[dict]:
+    """The masks of the annotations themselves."""
+    rows = []
+    for annotation in truth["annotations"]:
+        height, width = annotation["segmentation"]["size"]
+        row = {"image_id": annotation["image_id"], "annotation_id": annotation["id"], "height": height, "width": width}
+        mask = annotation["segmentation"]["counts"]
+        rows.append({**row, "category_id": annotation["category_id"], "mask": mask})
+    return rows
+
+
+def split_of(truth, **changes) -> SplitProtocol:
+    names = [category["name"] for category in truth["categories"]]
+    values = {
+        "name": "halves",
+        "version": 1,
+        "seen": tuple(names[::2]),
+        "unseen": tuple(names[1::2]),
+        "description": "",
+    }
+    return SplitProtocol(**{**values, **changes})
+
+
+@pytest.fixture
+def scored(tmp_path, world):
+    """A world with several classes on disk, with detections and masks on boxes."""
+    truth, results = world(32)
+    (tmp_path / "instances.json").write_text(json.dumps(truth))
+    predictions = tmp_path / "predictions"
+    rows = [
+        {**{key: result[key] for key in ("image_id", "category_id", "score", "bbox")},
+         "height": result["segmentation"]["size"][0], "width": result["segmentation"]["size"][1],
+         "mask": result["segmentation"]["counts"]}
+        for result in results
+    ]  # fmt: skip
+    write_part(predictions / "detections", 0, rows, kind="detections")
+    write_part(predictions / "gt_box_masks", 0, masks_on_boxes(truth), kind="gt_box_masks")
+
+    def score(**changes) -> Scores:
+        options = {"predictions": predictions, "annotations": tmp_path / "instances.json", "split": split_of(truth)}
+        return score_run(**{**options, "out": tmp_path / "out", **changes})
+
+    score.truth, score.results, score.folder = truth, results, tmp_path
+    return score
+
+
+def test_scores_json_holds_the_scores_of_all_groups(scored, reference):
+    scores = scored()
+    content = json.loads((scored.folder / "out" / "scores.json").read_text())
+    assert Scores.from_dict(content) == scores
+    assert content["schema"] == 1
+    assert content["split"] == {"name": "halves", "version": 1, "hash": split_of(scored.truth).hash()}
+    instances = [a for a in scored.truth["annotations"] if not a["iscrowd"]]
+    assert content["dataset"]["images"] == len(scored.truth["images"])
+    assert content["dataset"]["instances"] == len(instances)
+    assert content["notes"] == []
+    ids = [category["id"] for category in scored.truth["categories"]]
+    for name, group in (("all", ids), ("seen", ids[::2]), ("unseen", ids[1::2])):
+        found = content["groups"][name]
+        assert found["classes"] == len(group)
+        assert found["instances"] == sum(a["category_id"] in group for a in instances)
+        for kind, iou_type in (("box", "bbox"), ("mask", "segm")):
+            stats = reference(scored.truth, scored.results, iou_type, group).stats
+            expected = [None if value == -1 else value for value in stats]
+            assert [found[kind][key] for key in AP_NAMES] == expected[:6]
+            assert found[kind]["AR100"] == expected[8]
+        assert found["gt_box_miou"] == {"class_mean": 1.0, "instance_mean": 1.0}
+        assert set(found["full_box"]) == set(found["ellipse"]) == {"class_mean", "instance_mean"}
+
+
+def test_the_files_beside_it_hold_classes_and_instances(scored):
+    scores = scored()
+    rows = list(csv.DictReader((scored.folder / "out" / "per_class.csv").read_text().splitlines()))
+    assert [row["name"] for row in rows] == [category["name"] for category in scored.truth["categories"]]
+    assert [row["group"] for row in rows] == [("seen", "unseen")[place % 2] for place in range(len(rows))]
+    for key, value in (
+        ("box_AP", scores.groups["all"].box.ap),
+        ("mask_AP", scores.groups["all"].mask.ap),
+        ("gt_box_miou", scores.groups["all"].gt_box_miou.class_mean),
+        ("full_box_miou", scores.groups["all"].full_box.class_mean),
+        ("ellipse_miou", scores.groups["all"].ellipse.class_mean),
+    ):
+        assert np.mean([float(row[key]) for row in rows if row[key]]) == pytest.approx(value, abs=1e-12)
+    instances = pq.read_table(scored.folder / "out" / "per_instance.parquet").to_pylist()
+    drawn = [a for a in scored.truth["annotations"] if not a["iscrowd"]]
+    assert [row["annotation_id"] for row in instances] == [a["id"] for a in drawn]
+    assert [row["area"] for row in instances] == [a["area"] for a in drawn]
+    assert {row["iou"] for row in instances} == {1.0}
+    full_box = np.mean([row["full_box_iou"] for row in instances])
+    assert full_box == pytest.approx(scores.groups["all"].full_box.instance_mean, abs=1e-12)
+    assert sum(int(row["instances"]) for row in rows) == len(instances)
+
+
+def test_the_same_predictions_give_the_same_bytes(scored):
+    first, second = scored.folder / "first", scored.folder / "second"
+    scored(out=first)
+    scored(out=second, engine="pycocotools")
+    names = sorted(path.name for path in first.iterdir())
+    assert names == ["per_class.csv", "per_instance.parquet", "scores.json"]
+    for name in names:
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_without_a_detector_detection_ap_is_left_out_and_said_so(scored):
+    (scored.folder / "predictions" / "detections" / "part-00000.parquet").unlink()
+    (scored.folder / "predictions" / "detections").rmdir()
+    scores = scored()
+    assert scores.notes == ("detection AP left out: the model has no detector",)
+    assert scores.groups["seen"].box is None
+    assert scores.groups["seen"].mask is None
+    assert scores.groups["all"].gt_box_miou.class_mean == 1.0
+    manifest = {"schema": 1, "complete": True, "detection_free": False}
+    (scored.folder / "predictions" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match="detections: no such folder"):
+        scored()
+
+
+def test_a_results_file_is_scored_without_masks_on_boxes(scored):
+    path = scored.folder / "results.json"
+    path.write_text(json.dumps(scored.results))
+    scores, from_parts = scored(predictions=path), scored()
+    assert scores.groups["unseen"].mask == from_parts.groups["unseen"].mask
+    assert scores.groups["unseen"].gt_box_miou is None
+    assert scores.notes == ("GT-box mIoU left out: there are no masks predicted on ground-truth boxes",)
+    path.write_text(json.dumps([{k: r[k] for k in r if k != "segmentation"} for r in scored.results]))
+    scores = scored(predictions=path)
+    assert scores.groups["all"].box == from_parts.groups["all"].box
+    assert scores.groups["all"].mask is None
+    assert "mask AP left out: the detections have no masks" in scores.notes
+    path.write_text("[]")
+    assert scored(predictions=path).groups["all"].mask.ap == 0
+
+
+def test_detections_beyond_the_limit_of_the_split_do_not_count(scored):
+    scores = scored(split=split_of(scored.truth, max_detections=2))
+    path = scored.folder / "results.json"
+    kept = []
+    for image in scored.truth["images"]:
+        own = [result for result in scored.results if result["image_id"] == image["id"]]
+        kept += sorted(own, key=lambda result: -result["score"])[:2]
+    path.write_text(json.dumps(kept))
+    expected = scored(predictions=path)
+    assert scores.groups["all"].mask == expected.groups["all"].mask
+    dropped = len(scored.results) - len(kept)
+    assert scores.notes == (f"{dropped} detections left out: only the 2 highest scored of an image count",)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        ("{", "not a manifest of predictions"),
+        ("[]", "not a manifest of predictions"),
+        ('{"complete": false}', "the predictions are not complete; run predict again"),
+    ],
+)
+def test_predictions_that_are_not_complete_are_refused(scored, manifest, message):
+    (scored.folder / "predictions" / "manifest.json").write_text(manifest)
+    with pytest.raises(UserError, match=rf"manifest\.json: {message}"):
+        scored()
+    assert not (scored.folder / "out" / "scores.json").exists()
+
+
+def test_a_place_without_predictions_is_refused(scored):
+    with pytest.raises(UserError, match="no predictions here"):
+        scored(predictions=scored.folder / "elsewhere")
+
+
+def test_the_table_shows_groups_side_by_side_times_one_hundred(scored):
+    scores = scored()
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(score_table(scores.to_dict()))
+    text = console.export_text()
+    lines = {line.split("│")[1].strip(): line.split("│")[2:5] for line in text.splitlines() if line.startswith("│")}
+    groups = [scores.groups[name] for name in ("seen", "unseen", "all")]
+    shown = [f"{100 * group.mask.ap:.1f}" for group in groups]
+    assert [cell.strip() for cell in lines["mask AP"]] == shown
+    assert [cell.strip() for cell in lines["GT-box mIoU, class mean"]] == ["100.0"] * 3
+    assert [cell.strip() for cell in lines["full box"]] == [f"{100 * g.full_box.instance_mean:.1f}" for g in groups]
+
+
+def test_scoring_imports_no_torch(repository):
+    code = (
+        "import psis_bench.scoring.score, psis_bench.scoring.table, sys\n"
+        "print([name for name in ('torch', 'mmdet', 'pandas', 'hotcoco', 'pycocotools') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=repository)
+    assert found.stdout.strip() == "[]"
