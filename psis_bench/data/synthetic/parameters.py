@@ -5,15 +5,24 @@ Light on purpose (standard library only): the command line reads the parameters 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from psis_bench.errors import UserError, did_you_mean
 from psis_bench.files import sha256_of_json
 
+_Number = TypeVar("_Number", int, float)
+
 GENERATOR_VERSION = 1
 """Changes with every change of a pixel, so that a cached set is never taken for a newer one."""
+
+
+def _knob(default: _Number, low: float, high: float) -> _Number:
+    """Return a field with a default and the range of what is accepted."""
+    knob: _Number = field(default=default, metadata={"range": (low, high)})
+    return knob
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,31 +61,39 @@ class SceneParameters:
         noise: Standard deviation of the noise of a pixel's brightness, grey levels of 255.
     """
 
-    instances_min: int = 4
-    instances_max: int = 8
-    side_min: float = 22.0
-    side_max: float = 100.0
-    overlap: float = 0.5
-    same_class: float = 0.2
-    visible_min: float = 0.4
-    inside_min: float = 0.45
-    area_min: float = 40.0
-    rotation: float = 25.0
-    stretch: float = 0.2
-    clutter: float = 12.0
-    fragments: float = 0.4
-    markings: float = 1.5
-    materials: int = 9
-    texture_contrast: float = 0.8
-    camouflage: float = 0.1
-    outline_strength: float = 0.45
-    rim_strength: float = 0.35
-    shading_strength: float = 0.22
-    shadow_strength: float = 0.4
-    broken: float = 0.25
-    decoys: float = 0.5
-    decoy_strength: float = 0.6
-    noise: float = 3.0
+    instances_min: int = _knob(4, 0, 200)
+    instances_max: int = _knob(8, 1, 200)
+    side_min: float = _knob(22.0, 4, 4096)
+    side_max: float = _knob(100.0, 4, 4096)
+    overlap: float = _knob(0.5, 0, 1)
+    same_class: float = _knob(0.2, 0, 1)
+    visible_min: float = _knob(0.4, 0, 1)
+    inside_min: float = _knob(0.45, 0, 1)
+    area_min: float = _knob(40.0, 4, math.inf)
+    rotation: float = _knob(25.0, 0, 180)
+    stretch: float = _knob(0.2, 0, 2)
+    clutter: float = _knob(12.0, 0, 1000)
+    fragments: float = _knob(0.4, 0, 1)
+    markings: float = _knob(1.5, 0, 100)
+    materials: int = _knob(9, 1, 200)
+    texture_contrast: float = _knob(0.8, 0, 1)
+    camouflage: float = _knob(0.1, 0, 1)
+    outline_strength: float = _knob(0.45, 0, 1)
+    rim_strength: float = _knob(0.35, 0, 1)
+    shading_strength: float = _knob(0.22, 0, 1)
+    shadow_strength: float = _knob(0.4, 0, 1)
+    broken: float = _knob(0.25, 0, 1)
+    decoys: float = _knob(0.5, 0, 1)
+    decoy_strength: float = _knob(0.6, 0, 1)
+    noise: float = _knob(3.0, 0, 128)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn."""
+        _check_ranges(self, "scene.")
+        for low, high in (("instances_min", "instances_max"), ("side_min", "side_max")):
+            a, b = getattr(self, low), getattr(self, high)
+            if b < a:
+                raise UserError(f"scene.{high}={b} is below scene.{low}={a}", cure="exchange them")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,25 +110,17 @@ class SyntheticParameters:
         scene: How an image is composed.
     """
 
-    images: int = 1000
-    val_images: int = 250
-    seed: int = 0
-    size: int = 160
-    aspect: float = 1.33
-    jpeg_quality: int = 92
+    images: int = _knob(1000, 0, math.inf)
+    val_images: int = _knob(250, 0, math.inf)
+    seed: int = _knob(0, 0, math.inf)
+    size: int = _knob(160, 32, 4096)
+    aspect: float = _knob(1.33, 1, 4)
+    jpeg_quality: int = _knob(92, 1, 100)
     scene: SceneParameters = field(default_factory=SceneParameters)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn."""
-        for name in ("images", "val_images", "seed"):
-            if getattr(self, name) < 0:
-                raise UserError(f"{name}={getattr(self, name)} is negative", cure="give 0 or more")
-        if not 32 <= self.size <= 4096:
-            raise UserError(f"size={self.size} is out of range", cure="give 32 to 4096 pixels")
-        if not 1 <= self.aspect <= 4:
-            raise UserError(f"aspect={self.aspect} is out of range", cure="give 1 to 4")
-        if not 1 <= self.jpeg_quality <= 100:
-            raise UserError(f"jpeg_quality={self.jpeg_quality} is out of range", cure="give 1 to 100")
+        _check_ranges(self, "")
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-serialisable dictionary, from which `from_dict` makes an equal object."""
@@ -130,14 +139,33 @@ class SyntheticParameters:
         """
         given = dict(values)
         given.pop("generator", None)
-        scene = given.pop("scene", {})
-        _check_keys(given, cls, "synthetic")
-        _check_keys(scene, SceneParameters, "synthetic.scene")
-        return cls(**given, scene=SceneParameters(**scene))
+        scene = _typed(given.pop("scene", {}), SceneParameters, "synthetic.scene")
+        return cls(**_typed(given, cls, "synthetic"), scene=SceneParameters(**scene))
 
 
-def _check_keys(values: Mapping[str, Any], kind: type, where: str) -> None:
-    valid = [entry.name for entry in fields(kind)]
-    for key in values:
-        if key not in valid:
-            raise UserError(f"unknown parameter {key!r}", where=where, cure=did_you_mean(key, valid))
+def _typed(values: Any, kind: type, where: str) -> dict[str, Any]:
+    """Return the values with whole numbers where the fields of ``kind`` are int, and numbers where they are float."""
+    if not isinstance(values, Mapping):
+        raise UserError(f"{values!r} is not a mapping", where=where, cure="write key: value below it")
+    types = {entry.name: entry.type for entry in fields(kind)}
+    typed: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in types:
+            raise UserError(f"unknown parameter {key!r}", where=where, cure=did_you_mean(str(key), types))
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if types[key] == "int" and not whole:
+            raise UserError(f"{value!r} is not a whole number", where=f"{where}.{key}", cure="give one")
+        if not whole and not isinstance(value, float):
+            raise UserError(f"{value!r} is not a number", where=f"{where}.{key}", cure="give one")
+        typed[key] = value if types[key] == "int" else float(value)
+    return typed
+
+
+def _check_ranges(parameters: SceneParameters | SyntheticParameters, prefix: str) -> None:
+    for entry in fields(parameters):
+        if "range" in entry.metadata:
+            low, high = entry.metadata["range"]
+            value = getattr(parameters, entry.name)
+            if not low <= value <= high:  # also when it is NaN
+                cure = f"give {low:g} or more" if high == math.inf else f"give {low:g} to {high:g}"
+                raise UserError(f"{prefix}{entry.name}={value} is out of range", cure=cure)

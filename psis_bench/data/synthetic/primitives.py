@@ -113,7 +113,7 @@ def star(x: float, y: float, radius: float, points: int, inner: float, *, angle:
 
 
 def sector(x: float, y: float, radius: float, start: float, end: float, *, inner: float = 0.0) -> Polygon:
-    """Return the slice of a disc (or of a ring when inner > 0) between two angles in degrees."""
+    """Return the slice of a disc, or of a ring of the given inner radius, between two angles in degrees."""
     angle = np.radians(np.linspace(start, end, 30))
     rim = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     return np.asarray(np.concatenate([rim * radius, rim[::-1] * inner]) + np.array([x, y]))

@@ -84,7 +84,7 @@ def _table(content: Mapping[str, Any]) -> Table:
     for title, key in (("share of the box in other objects, %", "others"), ("cut by the image edge, %", "cut")):
         table.add_row(title, *(f"{100 * found[key][rows].mean():.1f}" for rows in (voc | ~voc, voc, ~voc)))
     for share in (0, 10, 50, 90, 100):
-        cells = [np.percentile(found["side"][rows], share) for rows in (voc | ~voc, voc, ~voc)]
+        cells = [float(np.percentile(found["side"][rows], share)) for rows in (voc | ~voc, voc, ~voc)]
         table.add_row(f"longer side, {share}th percentile, pixels", *(f"{value:.0f}" for value in cells))
     table.add_row("instances", *(str(int(rows.sum())) for rows in (voc | ~voc, voc, ~voc)))
     counts = np.unique(found["category_id"], return_counts=True)[1]

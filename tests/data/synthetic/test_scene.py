@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+
+import cv2
+import numpy as np
+import pytest
+
+from psis_bench.data.synthetic.families import FAMILIES
+from psis_bench.data.synthetic.lighting import MARGIN, Light, relight
+from psis_bench.data.synthetic.parameters import SceneParameters, SyntheticParameters
+from psis_bench.data.synthetic.scene import compose, describe
+from psis_bench.splits.categories import VOC_NAMES
+
+COUNT = 120
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    cv2.setNumThreads(1)
+    return [compose(SyntheticParameters(seed=3), subset="train", index=index) for index in range(COUNT)]
+
+
+@pytest.fixture(scope="module")
+def things(scenes):
+    return [(thing, scene.image) for scene in scenes for thing in scene.things]
+
+
+def box_share(mask):
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return mask.sum() / (np.ptp(rows) + 1) / (np.ptp(columns) + 1)
+
+
+def test_every_class_appears(things):
+    counts = Counter(thing.name for thing, _ in things)
+
+    assert set(counts) == set(FAMILIES)
+    assert max(counts.values()) < 4 * len(things) / len(FAMILIES)
+
+
+def test_a_full_box_scores_as_on_photographs(things):
+    """On coco_mini the full box has a class-mean IoU of 0.58."""
+    shares = {name: np.mean([box_share(t.mask) for t, _ in things if t.name == name]) for name in FAMILIES}
+    voc = np.mean([shares[name] for name in VOC_NAMES])
+    other = np.mean([share for name, share in shares.items() if name not in VOC_NAMES])
+
+    assert 0.43 < voc < 0.6
+    assert 0.43 < other < 0.6
+    assert abs(voc - other) < 0.06, "neither group is the easier one"
+
+
+def appearance(scene):
+    """Mean and range of each colour and strength of the texture, of each object, relative to the image's objects."""
+    rows = []
+    for thing in scene.things:
+        pixels = scene.image[thing.mask].astype(float)
+        edges = np.abs(cv2.Laplacian(scene.image.mean(axis=2), cv2.CV_64F))[thing.mask]
+        rows.append([*pixels.mean(axis=0), *pixels.std(axis=0), np.median(edges)])
+    return np.array(rows) - np.mean(rows, axis=0)
+
+
+def test_neither_colour_nor_texture_tells_the_class(scenes, things):
+    """Variance of appearance between classes, against the same with shuffled class names."""
+    values = np.concatenate([appearance(scene) for scene in scenes])
+    groups = np.array([sorted(FAMILIES).index(thing.name) for thing, _ in things])
+
+    def between(labels):
+        sums = np.stack([np.bincount(labels, weights=column, minlength=len(FAMILIES)) for column in values.T])
+        return (sums**2 / np.bincount(labels, minlength=len(FAMILIES))).sum(axis=1) / (values**2).sum(axis=0)
+
+    rng = np.random.default_rng(0)
+    chance = np.array([between(rng.permutation(groups)) for _ in range(500)])
+    found = between(groups)
+    assert (found[:3] < np.quantile(chance[:, :3], 0.99, axis=0)).all(), "colour"
+    # Thin shapes have more of their own outline in them: contrast may hint at the shape, no more than that.
+    assert (found[3:] < 2 * chance[:, 3:].mean(axis=0)).all(), "contrast and texture"
+
+
+def test_inside_and_outside_share_their_colours(scenes):
+    """The mean colour of an image's objects is no better than chance at telling object from ground."""
+    differences = []
+    for scene in scenes:
+        figure = np.any([thing.mask for thing in scene.things], axis=0)
+        differences.append(scene.image[figure].mean(axis=0) - scene.image[~figure].mean(axis=0))
+    values = np.array(differences)
+
+    assert (np.abs(values.mean(axis=0)) < 3 * values.std(axis=0) / np.sqrt(len(values)) + 6).all()
+
+
+def test_numbers_sizes_and_occlusion_follow_the_parameters(scenes, things):
+    scene = SceneParameters()
+    numbers = [len(found.things) for found in scenes]
+    assert max(numbers) <= scene.instances_max
+    assert 4 <= np.mean(numbers) <= 8
+    sides = [max(entry["bbox"][2:]) for found in scenes for entry in describe(found)]
+    assert max(sides) <= scene.side_max + 2
+    assert np.percentile(sides, 5) < 30
+    assert np.percentile(sides, 95) > 70
+    assert all(thing.mask.sum() >= 0.7 * scene.area_min for thing, _ in things)
+
+
+def test_a_scene_without_difficulty_is_objects_on_plain_ground():
+    easy = SceneParameters(clutter=0, overlap=0, markings=0, noise=0, materials=1, shadow_strength=0, rim_strength=0)
+    found = compose(SyntheticParameters(size=96, scene=easy), subset="val", index=0)
+
+    assert found.things
+    assert found.image.dtype == np.uint8
+
+
+def test_pixels_do_not_depend_on_the_process():
+    code = (
+        "import hashlib; from psis_bench.data.synthetic.scene import compose;"
+        "from psis_bench.data.synthetic.parameters import SyntheticParameters as P;"
+        "from psis_bench.console import out;"
+        "out.print(hashlib.sha256(compose(P(size=64), subset='val', index=4).image.tobytes()).hexdigest(), width=100)"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed}
+        ).stdout
+        for seed in ("1", "2")
+    }
+
+    assert len(found) == 1
+
+
+def test_light_brightens_the_near_side_and_shadows_the_far_side():
+    cover = np.zeros((40, 40), np.float32)
+    cover[12:28, 12:28] = 1
+    light = Light(direction=(-1.0, 0.0), outline=0.0, rim=0.5, shading=0.0, shadow=0.5, broken=0.0)
+    after = relight(np.ones((40, 40), np.float32), cover, light, np.random.default_rng(0))
+
+    assert after[20, 12] > 1.05
+    assert after[20, 27] < 0.95
+    assert after[20, 29] < 0.95
+    assert after[20, 10] == pytest.approx(1, abs=0.03)
+    assert after[20, 20] == pytest.approx(1, abs=0.03)
+    assert np.all(after[: 12 - MARGIN] == 1)
+
+
+def test_a_wholly_broken_contour_has_no_light():
+    cover = np.zeros((40, 40), np.float32)
+    cover[12:28, 12:28] = 1
+    light = Light(direction=(-0.6, -0.8), outline=0.5, rim=0.5, shading=0.0, shadow=0.5, broken=1.0)
+    after = relight(np.ones((40, 40), np.float32), cover, light, np.random.default_rng(0))
+
+    assert after == pytest.approx(np.ones((40, 40)), abs=1e-6)
