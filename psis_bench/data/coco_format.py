@@ -14,7 +14,7 @@ from psis_bench import console
 from psis_bench.data.coco_rules import AnnotationRules, check_categories, check_images
 from psis_bench.data.dataset_config import OnBadBoxes
 from psis_bench.data.image_files import find_missing
-from psis_bench.data.json_file import load_json
+from psis_bench.data.json_file import load_json, without_garbage_collection
 from psis_bench.data.problems import Report, raising
 
 _SECTIONS = ("images", "annotations", "categories")
@@ -99,7 +99,8 @@ def check_content(content: Any, *, report: Report, masks: bool, drop_bad_boxes: 
     rules = AnnotationRules(
         sizes=sizes, category_ids=category_ids, report=report, masks=masks, drop_bad_boxes=drop_bad_boxes
     )
-    dropped = {index for index, annotation in enumerate(content["annotations"]) if not rules.check(index, annotation)}
+    with without_garbage_collection():
+        dropped = {place for place, record in enumerate(content["annotations"]) if not rules.check(place, record)}
     rules.finish()
     return dropped
 

@@ -33,7 +33,7 @@ def load_json(path: Path) -> tuple[Any, str]:
         if content.lstrip()[: len(start)] == start:
             raise UserError(what, where=where, cure=cure)
     try:
-        with _without_garbage_collection():
+        with without_garbage_collection():
             return json.loads(content), digest
     except json.JSONDecodeError as error:
         raise _syntax_error(error, where) from None
@@ -82,8 +82,8 @@ def _syntax_error(error: json.JSONDecodeError, where: str) -> UserError:
 
 
 @contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    # Millions of young lists make the collector walk the whole tree again and again: a third of the time.
+def without_garbage_collection() -> Iterator[None]:
+    """Pause the collector: millions of young lists make it walk the whole tree again and again, a third of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

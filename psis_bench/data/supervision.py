@@ -26,8 +26,8 @@ def restrict_masks(annotation: Mapping[str, Any], *, seen_ids: frozenset[int]) -
 
     Returns:
         A copy with ``has_mask`` (bool). Where true, it is complete: its class is in ``seen_ids`` and it has a polygon
-        or a mask of at least one pixel. Where false, only box supervision is left: id, image, class, box (xywh, absolute
-        pixels), crowd flag, and ``area`` is that of the box. The box stays in both cases.
+        or a mask of at least one pixel. Where false, only box supervision is left: id, image, class, box (xywh,
+        absolute pixels), crowd flag, and ``area`` is that of the box. The box stays in both cases.
     """
     _, _, width, height = annotation["bbox"]
     if annotation["category_id"] in seen_ids and _has_mask(annotation.get("segmentation")):
