@@ -68,8 +68,8 @@ def _legend(ax: Axes, groups: list[str]) -> None:
     )
     ax.legend(
         handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(0, 1.0),
+        loc="lower right",
+        bbox_to_anchor=(1, 1.0),
         ncols=len(handles),
         borderaxespad=0.2,
         handlelength=1.6,

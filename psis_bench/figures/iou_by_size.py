@@ -53,7 +53,7 @@ def plot_iou_by_size(ax: Axes, table: pd.DataFrame) -> Axes:
     ax.xaxis.set_minor_locator(NullLocator())
     if len(table):
         ax.set_xlim(table["size"].min() / 1.2, table["size"].max() * 1.2)
-    ax.set_ylim(0, 1)
+    ax.set_ylim(0, 1.03)
     style.percent_axis(ax, "y")
     style.dress(ax, x_label="size of the object: square root of its area (pixels)", y_label="IoU")
     if len(table):

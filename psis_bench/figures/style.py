@@ -78,6 +78,7 @@ RC: Final[dict[Any, Any]] = {
     "hatch.linewidth": 0.9,
     "legend.frameon": False,
     "svg.fonttype": "none",
+    "svg.hashsalt": "psis_bench",
     "pdf.fonttype": 42,
 }
 
@@ -126,6 +127,11 @@ def percent_axis(ax: Axes, axis: str) -> None:
     """Label the ticks of a value in [0, 1] as 0 to 100, as the project prints IoU and AP."""
     chosen = ax.xaxis if axis == "x" else ax.yaxis
     chosen.set_major_formatter(lambda value, _: f"{100 * value:g}")
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Return ``"#rrggbb"`` as three numbers from 0 to 255."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def literal(texts: Sequence[Text]) -> None:

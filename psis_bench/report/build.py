@@ -31,6 +31,7 @@ def build_report(run_directory: Path, *, annotations: Path, images: Path, split:
     """
     from psis_bench.data.coco_format import read_coco
     from psis_bench.files import write_text
+    from psis_bench.report.detected import build_detected
     from psis_bench.report.page import render
     from psis_bench.report.pictures import build_galleries
 
@@ -40,7 +41,12 @@ def build_report(run_directory: Path, *, annotations: Path, images: Path, split:
     galleries, notes = build_galleries(
         run.per_instance, coco=coco, images=images, predictions=run_directory / "predictions" / "gt_box_masks"
     )
-    page = render(run, split=split, galleries=galleries, notes=[*_annotation_notes(run, coco), *notes, *run.notes])
+    classes = {row.category_id: (row.name, row.group) for row in run.per_class.itertuples(index=False)}
+    detected = build_detected(
+        coco, classes=classes, images=images, detections=run_directory / "predictions" / "detections"
+    )
+    notes = [*_annotation_notes(run, coco), *notes, *run.notes]
+    page = render(run, split=split, galleries=galleries, detected=detected, notes=notes)
     target = run_directory / "report.html"
     write_text(target, page)
     return target

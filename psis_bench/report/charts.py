@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Final
 
@@ -39,7 +40,9 @@ def inline_svg(ax: Axes, *, name: str, label: str) -> Markup:
     if figure is None:
         raise ValueError("the axes belong to no figure")
     stream = io.StringIO()
-    with style.themed():
+    with style.themed(), warnings.catch_warnings():
+        # The texts stay texts: the browser has the letters that matplotlib's own font lacks.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     root = ET.fromstring(stream.getvalue())  # noqa: S314 - written by matplotlib a moment ago
     _clean(root, name)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GROUP_ORDER = ("seen", "unseen", "other")
+LONGEST_NAME = 24
 
 
 def thin_log(log: list[dict[str, float]], *, points: int = 200) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -87,7 +88,8 @@ def iou_by_size(per_instance: pd.DataFrame, *, least: int = 5) -> pd.DataFrame:
 
 
 def _samples(per_instance: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return the instances of each group that has any, then the ellipse's IoU on the last group that matters."""
+    """Return the instances of each group that has any, then those of the unseen group with the IoU of the ellipse."""
+    per_instance = per_instance[per_instance["iou"].notna()]
     groups = [group for group in GROUP_ORDER if (per_instance["group"] == group).any()]
     samples = [(group, per_instance[per_instance["group"] == group]) for group in groups]
     if groups:
@@ -104,9 +106,12 @@ def class_columns(per_class: pd.DataFrame, *, most: int = 120) -> tuple[list[pd.
         most: With more classes than this, only the best and the worst halves of this number are kept.
 
     Returns:
-        One or two tables ``name, group, miou, ellipse_miou``, and how many classes were left out.
+        One or two tables ``name, group, miou, ellipse_miou`` (long names cut), and how many classes were left out.
     """
     table = per_class.rename(columns={"gt_box_miou": "miou"})[["name", "group", "miou", "ellipse_miou"]]
+    table["name"] = [
+        name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}\u2026" for name in table["name"]
+    ]
     table = table.dropna(subset=["miou"]).sort_values(["miou", "name"], ascending=[False, True], ignore_index=True)
     left_out = max(len(table) - most, 0)
     if left_out:

@@ -15,6 +15,7 @@ from psis_bench.report.selection import LEAST_SIDE
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from psis_bench.report.detected import Detected
     from psis_bench.report.pictures import Gallery
     from psis_bench.report.run_files import RunFiles
     from psis_bench.splits.protocol import SplitProtocol
@@ -24,9 +25,13 @@ AP_COLUMNS: Final = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
 STAGES: Final = ("train", "predict", "score", "report")
 
 
-def render(run: RunFiles, *, split: SplitProtocol, galleries: list[Gallery], notes: list[str]) -> str:
+def render(
+    run: RunFiles, *, split: SplitProtocol, galleries: list[Gallery], detected: list[Detected], notes: list[str]
+) -> str:
     """Return the HTML of the page; every text that comes from a file is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from psis_bench.report.detected import LEAST_SCORE, MOST
 
     folder = Path(__file__).parent / "templates"
     environment = Environment(
@@ -52,6 +57,9 @@ def render(run: RunFiles, *, split: SplitProtocol, galleries: list[Gallery], not
         instances=_instance_charts(run),
         table=run.per_class.sort_values("gt_box_miou", ascending=False).to_dict("records"),
         galleries=galleries,
+        detected=detected,
+        least_score=LEAST_SCORE,
+        most_detections=MOST,
         least_side=LEAST_SIDE,
         stylesheet=_shipped("report.css"),
         script=_shipped("sort_table.js"),
@@ -162,7 +170,7 @@ def _instance_charts(run: RunFiles) -> list[Markup]:
     from psis_bench.figures.iou_by_size import plot_iou_by_size
     from psis_bench.figures.iou_distribution import plot_iou_distribution
 
-    if run.per_instance.empty:
+    if run.per_instance["iou"].isna().all():
         return []
     with style.themed():
         spread = plot_iou_distribution(style.new_axes(height=3.5), curves.iou_distribution(run.per_instance))

@@ -219,8 +219,7 @@ class _Artist:
             prediction = decode_rle(self._masks[annotation_id])
         except ValueError as error:
             return f"mask unreadable: {error}"
-        colour = style.group_style(group).colour
-        red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+        colour = style.rgb(style.group_style(group).colour)
         return thumbnails.draw_tile(
-            picture, box=tuple(annotation["bbox"]), truth=truth, prediction=prediction, colour=(red, green, blue)
+            picture, box=tuple(annotation["bbox"]), truth=truth, prediction=prediction, colour=colour
         )

@@ -6,6 +6,7 @@ Colours in this module are RGB, arrays are (H, W, 3) uint8 in RGB order.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -43,7 +44,8 @@ def window_around(box: tuple[float, float, float, float], *, height: int, width:
         width: Width of the picture, pixels.
     """
     x, y, w, h = box
-    side = max(max(w, h) * CONTEXT, 16.0)
+    longest = max(w, h)
+    side = min(max(longest * CONTEXT, 16.0), max(longest, height, width))
 
     def place(middle: float, length: int) -> float:
         if side >= length:
@@ -107,12 +109,8 @@ def draw_outline(picture: Picture, mask: Mask, *, dash: float = 7.0) -> Picture:
 
 
 def draw_fill(picture: Picture, mask: Mask, colour: tuple[int, int, int], *, strength: float = 0.6) -> Picture:
-    """Return the picture in grey with the mask filled in a colour that lets the picture show through, and a solid edge.
-
-    Grey, because a colour laid over colours looks different in every picture.
-    """
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    drawn = np.repeat(grey[..., None], 3, axis=2)
+    """Return the picture with the mask filled in a colour that lets the picture show through, and a solid edge."""
+    drawn = picture.astype(np.float32)
     inside = mask > 0
     drawn[inside] = (1 - strength) * drawn[inside] + strength * np.asarray(colour, dtype=np.float32)
     result = np.round(drawn).astype(np.uint8)
@@ -121,9 +119,43 @@ def draw_fill(picture: Picture, mask: Mask, colour: tuple[int, int, int], *, str
     return result
 
 
+def draw_box(picture: Picture, box: Sequence[float], colour: tuple[int, int, int], *, scale: float) -> Picture:
+    """Return the picture with a thin frame.
+
+    Args:
+        picture: (H, W, 3).
+        box: x, y, width, height before ``scale`` is applied, pixels.
+        colour: Of the frame.
+        scale: Size of this picture relative to the one in which the box was measured.
+    """
+    x, y, w, h = (16 * scale * side for side in box)
+    corners = (round(x), round(y)), (round(x + w), round(y + h))
+    return np.asarray(cv2.rectangle(picture.copy(), *corners, colour, 1, cv2.LINE_AA, 4), dtype=np.uint8)
+
+
+def in_grey(picture: Picture) -> Picture:
+    """Return the picture without its colours, since a colour laid over colours looks different in every picture."""
+    return np.asarray(cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), dtype=np.uint8)
+
+
 def _contours(mask: Mask) -> list[npt.NDArray[np.int32]]:
     found, _ = cv2.findContours(np.ascontiguousarray(mask), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     return [np.asarray(contour, dtype=np.int32).reshape(-1, 2) for contour in found]
+
+
+def resize_mask(mask: Mask, *, height: int, width: int) -> Mask:
+    """Return a 0/1 mask at another size: a pixel is inside when at least half of it was."""
+    resized = cv2.resize((mask > 0).astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    return (resized >= 0.5).astype(np.uint8)
+
+
+def shrunk(picture: Picture, *, longest: int) -> Picture:
+    """Return a picture whose longer side is at most ``longest`` pixels."""
+    factor = longest / max(picture.shape[:2])
+    if factor >= 1:
+        return picture
+    size = (max(round(picture.shape[1] * factor), 1), max(round(picture.shape[0] * factor), 1))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def draw_tile(
@@ -149,7 +181,7 @@ def draw_tile(
     window = window_around(box, height=picture.shape[0], width=picture.shape[1])
     crop, outline = cut(picture, window), cut_mask(truth, window)
     left = draw_outline(crop, outline)
-    right = draw_fill(crop, cut_mask(prediction, window), colour)
+    right = draw_fill(in_grey(crop), cut_mask(prediction, window), colour)
     return np.hstack([left, np.full((PANEL, GAP, 3), 255, dtype=np.uint8), right])
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from pycocotools import mask as coco_mask
 from psis_bench.splits import SplitProtocol, get_split
 from psis_bench.splits.categories import COCO_CATEGORIES
 
-HEIGHT, WIDTH = 240, 320
+HEIGHT, WIDTH = 192, 256
 
 
 @dataclass
@@ -76,8 +78,8 @@ def _box_mask(x: float, y: float, w: float, h: float) -> np.ndarray:
 
 def _predict(rng: np.random.Generator, mask: np.ndarray, box: np.ndarray, noise: float) -> np.ndarray:
     """Return the mask pushed about by a smooth random field: the larger ``noise``, the worse."""
-    field_xy = cv2.GaussianBlur(rng.normal(size=(HEIGHT, WIDTH, 2)), (0, 0), 5)
-    field_xy *= noise * np.sqrt(max(mask.sum(), 1)) / field_xy.std()
+    field_xy = cv2.resize(rng.normal(size=(24, 32, 2)), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    field_xy *= noise * np.sqrt(max(mask.sum(), 1))
     rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     moved = cv2.remap(
         mask,
@@ -126,7 +128,8 @@ def make_fake_run(
     folder.mkdir(parents=True)
     (run / "predictions" / "gt_box_masks").mkdir(parents=True)
     (run / "stages").mkdir()
-    records, annotations, masks, rows = [], [], [], []
+    annotations: list[dict[str, Any]] = []
+    records, masks, rows = [], [], []
     ids = sorted(names)
     for image_id in range(1, images + 1):
         picture = _draw_image(rng)
@@ -136,7 +139,7 @@ def make_fake_run(
             x, y, w, h = (float(v) for v in cv2.boundingRect(mask))
             if mask.sum() < 20:
                 continue
-            texture = rng.integers(0, 255, 3) + rng.normal(0, 22, (HEIGHT, WIDTH, 1))
+            texture = rng.integers(0, 255, 3) + cv2.resize(rng.normal(0, 22, (48, 64)), (WIDTH, HEIGHT))[..., None]
             picture = np.where(mask[..., None] > 0, np.clip(texture, 0, 255), picture).astype(np.uint8)
             seen = names[category] in split.seen
             noise = rng.gamma(2.0, 0.035 if seen else 0.055)
@@ -163,9 +166,11 @@ def make_fake_run(
     )
     instances.to_parquet(run / "per_instance.parquet")
     _write_masks(run / "predictions" / "gt_box_masks", masks)
+    if detections:
+        _write_detections(run / "predictions" / "detections", masks, annotations, rng)
     _write_scores(run, instances, names=names, split=split, file=file, images=images, detections=detections, rng=rng)
     _write_run(run, split=split, rng=rng, images=images, detections=detections)
-    boxes = {int(str(a["id"])): list(a["bbox"]) for a in annotations}  # type: ignore[call-overload]
+    boxes = {a["id"]: a["bbox"] for a in annotations}
     return FakeRun(directory=run, annotations=file, images=folder, split=split, boxes=boxes)
 
 
@@ -178,6 +183,22 @@ def _write_masks(folder: Path, masks: list[tuple[Any, ...]]) -> None:
     for index, part in enumerate((masks[:half], masks[half:])):
         columns = list(zip(*part, strict=True)) if part else [[] for _ in schema]
         pq.write_table(pa.table([list(c) for c in columns], schema=schema), folder / f"part-{index:05d}.parquet")
+
+
+def _write_detections(
+    folder: Path, masks: list[tuple[Any, ...]], annotations: list[dict[str, Any]], rng: np.random.Generator
+) -> None:
+    schema = pa.schema(
+        [("image_id", pa.int64()), ("category_id", pa.int64()), ("score", pa.float64()),
+         ("bbox", pa.list_(pa.float64(), 4)), ("height", pa.int32()), ("width", pa.int32()), ("mask", pa.string())]
+    )  # fmt: skip
+    rows = [
+        {"image_id": mask[0], "category_id": mask[2], "score": float(rng.uniform()), "bbox": annotation["bbox"],
+         "height": HEIGHT, "width": WIDTH, "mask": mask[5] if index % 10 else None}
+        for index, (mask, annotation) in enumerate(zip(masks, annotations, strict=True))
+    ]  # fmt: skip
+    folder.mkdir()
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "part-00000.parquet")
 
 
 def _group(split: SplitProtocol, name: str) -> str:
@@ -265,7 +286,13 @@ def _write_run(run: Path, *, split: SplitProtocol, rng: np.random.Generator, ima
         )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fake_run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
-    """A whole run, shared by the tests of a module, which must not change it."""
+    """A whole run, shared by tests that must not change it."""
     return make_fake_run(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., FakeRun]:
+    """`make_fake_run` in a folder of the test."""
+    return partial(make_fake_run, tmp_path / "made")
