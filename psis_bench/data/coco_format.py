@@ -127,6 +127,6 @@ def _has_sections(content: Any, report: Report) -> bool:
         return False
     for section in _SECTIONS:
         if not isinstance(content[section], list):
-            report(section, f"is {type(content[section]).__name__}, not a list", _WANTED)
+            report(section, "is not a list", _WANTED)
             return False
     return True

@@ -10,7 +10,12 @@ from psis_bench.errors import UserError
 from psis_bench.splits import SplitProtocol
 
 SPLIT = SplitProtocol(name="mine", version=1, seen=("cat", "dog"), unseen=("bird",), description="Pets.")
-CATEGORIES = [{"id": 30, "name": "bird"}, {"id": 10, "name": "cat"}, {"id": 20, "name": "dog"}, {"id": 5, "name": "fox"}]
+CATEGORIES = [
+    {"id": 30, "name": "bird"},
+    {"id": 10, "name": "cat"},
+    {"id": 20, "name": "dog"},
+    {"id": 5, "name": "fox"},
+]
 
 
 def test_ids_come_from_the_file_by_name() -> None:

@@ -112,4 +112,3 @@ def test_unknown_name_is_one_line_with_the_nearest(name: str, expected: str) -> 
         get_split(name)
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
-
