@@ -15,7 +15,7 @@ from psis_bench.files import sha256_of_json
 
 _Number = TypeVar("_Number", int, float)
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Changes with every change of a pixel, so that a cached set is never taken for a newer one."""
 
 
@@ -65,10 +65,10 @@ class SceneParameters:
     instances_max: int = _knob(8, 1, 200)
     side_min: float = _knob(22.0, 4, 4096)
     side_max: float = _knob(100.0, 4, 4096)
-    overlap: float = _knob(0.5, 0, 1)
+    overlap: float = _knob(0.7, 0, 1)
     same_class: float = _knob(0.2, 0, 1)
     visible_min: float = _knob(0.4, 0, 1)
-    inside_min: float = _knob(0.45, 0, 1)
+    inside_min: float = _knob(0.6, 0, 1)
     area_min: float = _knob(40.0, 4, math.inf)
     rotation: float = _knob(25.0, 0, 180)
     stretch: float = _knob(0.2, 0, 2)

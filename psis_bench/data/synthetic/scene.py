@@ -115,11 +115,11 @@ class _Canvas:
         rng, scene = self.rng, self.scene
         name = _NAMES[rng.integers(len(_NAMES))]
         side = float(np.exp(rng.uniform(np.log(scene.side_min), np.log(scene.side_max)))) * _SUPERSAMPLING
-        x, y = rng.uniform(0, self.width), rng.uniform(0, self.height)
+        x, y = (rng.uniform(0.3 * side, length - 0.3 * side) for length in (self.width, self.height))
         if self._places and rng.random() < scene.overlap:
             neighbour = rng.integers(len(self._places))
             nx, ny, other = self._places[neighbour]
-            angle, gap = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 0.55) * (side + other)
+            angle, gap = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.5) * (side + other)
             x, y = nx + gap * np.cos(angle), ny + gap * np.sin(angle)
             if rng.random() < scene.same_class:
                 name = self.names[neighbour]

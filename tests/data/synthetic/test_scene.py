@@ -52,12 +52,13 @@ def test_a_full_box_scores_as_on_photographs(things):
 
 
 def appearance(scene):
-    """Mean and range of each colour and strength of the texture, of each object, relative to the image's objects."""
+    """Hue (2), brightness, spread of colour (3) and texture of each object, relative to the image's other objects."""
     rows = []
     for thing in scene.things:
         pixels = scene.image[thing.mask].astype(float)
         edges = np.abs(cv2.Laplacian(scene.image.mean(axis=2), cv2.CV_64F))[thing.mask]
-        rows.append([*pixels.mean(axis=0), *pixels.std(axis=0), np.median(edges)])
+        hue = np.diff(pixels / pixels.sum(axis=1, keepdims=True)).mean(axis=0)
+        rows.append([*hue, pixels.mean(), *pixels.std(axis=0), np.median(edges)])
     return np.array(rows) - np.mean(rows, axis=0)
 
 
@@ -73,9 +74,9 @@ def test_neither_colour_nor_texture_tells_the_class(scenes, things):
     rng = np.random.default_rng(0)
     chance = np.array([between(rng.permutation(groups)) for _ in range(500)])
     found = between(groups)
-    assert (found[:3] < np.quantile(chance[:, :3], 0.99, axis=0)).all(), "colour"
-    # Thin shapes have more of their own outline in them: contrast may hint at the shape, no more than that.
-    assert (found[3:] < 2 * chance[:, 3:].mean(axis=0)).all(), "contrast and texture"
+    assert (found[:2] < np.quantile(chance[:, :2], 0.99, axis=0)).all(), "hue"
+    # Thin shapes have more of their own dark outline in them: brightness hints at the shape, no more than that.
+    assert (found[2:] < 2 * chance[:, 2:].mean(axis=0)).all(), "brightness, contrast and texture"
 
 
 def test_inside_and_outside_share_their_colours(scenes):
