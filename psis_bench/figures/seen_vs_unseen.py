@@ -45,6 +45,7 @@ def plot_mask_generalization(ax: Axes, table: pd.DataFrame) -> Axes:
         for label in ax.get_xticklabels():
             label.set_horizontalalignment("right")
             label.set_rotation_mode("anchor")
+    ax.margins(y=0.1)
     ax.set_xlim(-0.8, max(len(groups) * step - 0.8, 0))
     style.percent_axis(ax, "y")
     style.dress(ax, y_label="GT-box mIoU")
@@ -54,18 +55,7 @@ def plot_mask_generalization(ax: Axes, table: pd.DataFrame) -> Axes:
 
 def _draw_group(ax: Axes, rows: pd.DataFrame, heads: list[str], *, left: float, group: str) -> None:
     look, right = style.group_style(group), left + len(heads) - 1
-    for name, line in TRIVIAL_ROWS.items():
-        if name not in rows.index:
-            continue
-        value = float(rows.loc[name, "mean"])
-        ax.plot([left - 0.5, right + 0.5], [value, value], color=style.TRIVIAL, linestyle=line, linewidth=1.3)
-        # One name above its line on the left, the other below on the right: the two values are often close.
-        above = name == "ellipse"
-        ax.annotate(
-            name, (left - 0.5 if above else right + 0.5, value), xytext=(0, 2 if above else -2),
-            textcoords="offset points", ha="left" if above else "right", va="bottom" if above else "top",
-            color=style.MUTED, fontsize=7.5,
-        )  # fmt: skip
+    _draw_trivial(ax, rows, left=left - 0.5, right=right + 0.5)
     for place, head in enumerate(heads):
         if head not in rows.index:
             continue
@@ -82,9 +72,22 @@ def _draw_group(ax: Axes, rows: pd.DataFrame, heads: list[str], *, left: float, 
             linewidth=1.8,
         )
         ax.annotate(
-            f"{100 * mean:.1f}", (left + place, mean), xytext=(8, -3), textcoords="offset points", color=style.INK
-        )
+            f"{100 * mean:.1f}", (left + place, high if high >= mean else mean), xytext=(0, 5),
+            textcoords="offset points", ha="center", va="bottom", color=style.INK, fontsize=style.SMALL,
+        )  # fmt: skip
     ax.text(
-        (left + right) / 2, 1.02, f"{look.label} classes", transform=ax.get_xaxis_transform(),
+        (left + right) / 2, 1.03, f"{look.label} classes", transform=ax.get_xaxis_transform(),
         ha="center", va="bottom", color=look.colour, fontweight="bold",
     )  # fmt: skip
+
+
+def _draw_trivial(ax: Axes, rows: pd.DataFrame, *, left: float, right: float) -> None:
+    values = {name: float(rows.loc[name, "mean"]) for name in TRIVIAL_ROWS if name in rows.index}
+    for name, value in values.items():
+        ax.plot([left, right], [value, value], color=style.TRIVIAL, linestyle=TRIVIAL_ROWS[name], linewidth=1.3)
+        # The two values are often close: the higher line has its name above it, the lower one below.
+        above = value == max(values.values())
+        ax.annotate(
+            name, (right, value), xytext=(0, 2 if above else -2), textcoords="offset points", ha="right",
+            va="bottom" if above else "top", color=style.MUTED, fontsize=7.5,
+        )  # fmt: skip
