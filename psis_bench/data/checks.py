@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from psis_bench.data.coco_format import check_content, tell_dropped
 from psis_bench.data.dataset_config import DatasetConfig, Subset
 from psis_bench.data.image_files import check_pixels, find_missing
@@ -27,17 +29,27 @@ def check_dataset(
         The problems, those of the annotations before those of the images; none when all is well.
     """
     collector = Collector(limit=limit)
+    categories = {}
     for name, subset in config.parts().items():
         try:
-            _check_subset(name, subset, config=config, collector=collector, pixels=pixels, workers=workers)
+            categories[name] = _check_subset(
+                name, subset, config=config, collector=collector, pixels=pixels, workers=workers
+            )
         except UserError as error:
             collector.add_error(error)
+    if "train" in categories and categories["train"] != categories.get("val", categories["train"]):
+        # A model numbers its classes by the file it was trained with.
+        report = collector.report_for(config.val.annotations)
+        report(
+            "categories", "are not those of the training file", "give both files the same ids and names, in one order"
+        )
     return collector.problems()
 
 
 def _check_subset(
     name: str, subset: Subset, *, config: DatasetConfig, collector: Collector, pixels: bool, workers: int | None
-) -> None:
+) -> list[Any]:
+    """Check one part and return id and name of its categories."""
     content, _ = load_json(subset.annotations)
     report = collector.report_for(subset.annotations)
     dropped = check_content(content, report=report, masks=True, drop_bad_boxes=config.on_bad_boxes == "drop")
@@ -45,7 +57,11 @@ def _check_subset(
         tell_dropped(subset.annotations, len(dropped))
     images = content.get("images") if isinstance(content, dict) else None
     if not isinstance(images, list):
-        return
+        return []
     missing = find_missing(images, subset.images, report=report)
     if pixels:
         check_pixels(images, subset.images, skip=missing, report=report, title=f"check {name}", workers=workers)
+    categories = content.get("categories")
+    if not isinstance(categories, list):
+        return []
+    return [(entry.get("id"), entry.get("name")) for entry in categories if isinstance(entry, dict)]

@@ -84,6 +84,20 @@ def test_both_parts_are_checked_also_when_one_cannot_be_read(folder: Path) -> No
     assert any(line.startswith(f"{folder / 'val.json'}: categories: is empty") for line in found)
 
 
+@pytest.mark.parametrize(
+    "categories", [[{"id": 2, "name": "dog"}, {"id": 1, "name": "cat"}], [{"id": 1, "name": "dog"}]], ids=str
+)
+def test_both_parts_have_the_same_categories_in_one_order(folder: Path, categories: list[dict[str, Any]]) -> None:
+    dataset(folder, categories=categories, annotations=[])
+    (folder / "val.json").rename(folder / "train.json")
+    train = Subset(annotations=folder / "train.json", images=folder / "images")
+    both = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+    config = DatasetConfig(name="mine", root=folder, train=train, val=dataset(folder, categories=both).val)
+    assert [line for line in lines(config) if "categories: are not those of the training file" in line]
+    config = DatasetConfig(name="mine", root=folder, train=config.val, val=config.val)
+    assert lines(config) == []
+
+
 def test_missing_folder_is_one_problem(folder: Path) -> None:
     config = dataset(folder)
     missing = Subset(annotations=config.val.annotations, images=folder / "nowhere")
