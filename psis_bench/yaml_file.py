@@ -37,7 +37,9 @@ def read_mapping(path: Path, *, what: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"no such {what} file", where=str(path), cure="check the path") from None
     except OSError as error:
-        raise UserError(f"cannot read: {error.strerror}", where=str(path), cure=f"give a readable {what} file") from error
+        raise UserError(
+            f"cannot read: {error.strerror}", where=str(path), cure=f"give a readable {what} file"
+        ) from error
     except UnicodeDecodeError as error:
         raise UserError("not a text file", where=str(path), cure=f"give a {what} YAML in UTF-8") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:

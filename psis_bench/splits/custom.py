@@ -29,7 +29,9 @@ def read_split(path: str | Path) -> SplitProtocol:
         raise UserError(f"{name!r} is not a name", where=f"{where}: name", cure="use letters, digits, _ . and - only")
     if is_reserved(name):
         raise UserError(
-            f"{name!r} is a split of the package", where=f"{where}: name", cure="choose another name, so that results differ"
+            f"{name!r} is a split of the package",
+            where=f"{where}: name",
+            cure="choose another name, so that results differ",
         )
     rest = values["unseen"] == "rest"
     try:

@@ -49,7 +49,9 @@ class SplitProtocol:
         for group, names in (("seen", self.seen), ("unseen", self.unseen)):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
-                raise UserError(f"class {twice[0]!r} is listed twice in {group}", where=self._where(), cure="once will do")
+                raise UserError(
+                    f"class {twice[0]!r} is listed twice in {group}", where=self._where(), cure="once will do"
+                )
         if not self.seen:
             raise UserError("no class is seen", where=self._where(), cure="list at least one class under seen")
 
@@ -85,7 +87,8 @@ class SplitProtocol:
             raise UserError(
                 f"has no class {missing[0]!r}{further}, which {self._where()} needs",
                 where=where or "annotation file",
-                cure=did_you_mean(missing[0], ids) + " (a split for other classes is a small YAML: docs/add_a_split.md)",
+                cure=did_you_mean(missing[0], ids)
+                + " (a split for other classes is a small YAML: docs/add_a_split.md)",
             )
         seen = frozenset(ids[name] for name in self.seen)
         unseen = frozenset(names) - seen if self.unseen_is_rest else frozenset(ids[name] for name in self.unseen)
