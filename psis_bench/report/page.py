@@ -104,6 +104,8 @@ def _facts(run: RunFiles) -> list[tuple[str, str]]:
         facts.append(
             ("scored", f"{dataset['instances']:,} instances in {dataset['images']:,} images".replace(",", "\u202f"))
         )
+    counts = run.per_class["group"].value_counts()
+    facts.append(("classes", ", ".join(f"{counts[group]} {group}" for group in curves.GROUP_ORDER if group in counts)))
     times = [
         f"{stage} {duration(float(run.stages[stage]['seconds']))}"
         for stage in STAGES
@@ -132,7 +134,6 @@ def _verdict(groups: dict[str, Any]) -> dict[str, Any] | None:
         "group": main,
         "value": value,
         "seen": seen,
-        "gap": value - seen if main == "unseen" and seen is not None else None,
         "trivial": max(trivial) if trivial else None,
         "gain": value - max(trivial) if trivial else None,
     }

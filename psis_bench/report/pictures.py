@@ -95,7 +95,14 @@ def build_galleries(
     facts = known.set_index("annotation_id")
     for quality in (88, 75, 60, 45):
         galleries = [
-            _gallery(group, rows, facts, artist, quality=quality, instances=int((known["group"] == group).sum()))
+            _gallery(
+                group,
+                rows,
+                facts,
+                artist,
+                quality=quality,
+                instances=int(((known["group"] == group) & known["iou"].notna()).sum()),
+            )
             for group, rows in picked.items()
         ]
         size = sum(len(tile.uri) for gallery in galleries for row in gallery.rows for tile in row.tiles)
@@ -112,7 +119,7 @@ def _gallery(
     group: str, examples: list[Examples], facts: pd.DataFrame, artist: _Artist, *, quality: int, instances: int
 ) -> Gallery:
     if not instances:
-        return Gallery(group=group, note=f"No instance of {group} classes was scored.")
+        return Gallery(group=group, note=f"No instance of {group} classes was scored on its ground-truth box.")
     if not examples:
         return Gallery(
             group=group,

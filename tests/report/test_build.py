@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -154,9 +157,6 @@ def test_missing_damaged_and_wrong_pictures_become_placeholders_with_their_names
         picture.unlink()
     for picture in pictures[1::3]:
         picture.write_bytes(picture.read_bytes()[:40])
-    import cv2
-    import numpy as np
-
     for picture in pictures[2::3]:
         cv2.imwrite(str(picture), np.zeros((10, 12, 3), np.uint8))
     page = Page(run.build())
@@ -170,6 +170,22 @@ def test_missing_predictions_become_placeholders(fake_run: Any, copy_of: Callabl
     run = copy_of(fake_run)
     shutil.rmtree(run.directory / "predictions")
     assert Page(run.build()).texts.count("no predicted mask") == 27
+
+
+def test_run_without_masks_on_ground_truth_boxes(fake_run: Any, copy_of: Callable[[Any], Any]) -> None:
+    run = copy_of(fake_run)
+    table = pd.read_parquet(run.directory / "per_instance.parquet")
+    table.assign(iou=np.nan).to_parquet(run.directory / "per_instance.parquet")
+    classes = pd.read_csv(run.directory / "per_class.csv")
+    classes.assign(gt_box_miou=np.nan).to_csv(run.directory / "per_class.csv", index=False)
+    scores = json.loads((run.directory / "scores.json").read_text())
+    run.edit_json(
+        "scores.json", groups={name: group | {"gt_box_miou": None} for name, group in scores["groups"].items()}
+    )
+    texts = Page(run.build()).texts
+    assert "No class has a GT-box mIoU in this run." in texts
+    assert "No instance was scored on its ground-truth box." in texts
+    assert "No instance of unseen classes was scored on its ground-truth box." in texts
 
 
 def test_scores_of_another_split_are_refused(fake_run: Any) -> None:
@@ -190,7 +206,7 @@ def test_another_annotation_file_is_told(fake_run: Any, copy_of: Callable[[Any],
 
 def test_split_without_unseen_classes(make_run: Callable[..., Any]) -> None:
     page = Page(make_run(images=4, split=get_split("fully_supervised"), detections=False).build())
-    assert "No instance of unseen classes was scored." in page.texts
+    assert "No instance of unseen classes was scored on its ground-truth box." in page.texts
     assert "The split has no unseen classes." in page.texts
     assert "Detection AP left out: the model has no detector." in page.texts
 
