@@ -180,7 +180,13 @@ def _predict(run: RunDirectory) -> None:
 def _score(run: RunDirectory) -> None:
     from psis_bench.scoring.score import score_run
 
-    score_run(predictions=run.predictions, annotations=run.dataset.val.annotations, split=run.split, out=run.path)
+    score_run(
+        predictions=run.predictions,
+        annotations=run.dataset.val.annotations,
+        split=run.split,
+        out=run.path,
+        on_bad_boxes=run.dataset.on_bad_boxes,
+    )
 
 
 def _report(run: RunDirectory) -> None:

@@ -63,7 +63,7 @@ class TrainLog(Hook):
             UserError: A loss is NaN or infinite. The last checkpoint, from before it, stays.
         """
         iteration = runner.iter + 1
-        losses = {name: float(value) for name, value in (outputs or {}).items() if "loss" in name}
+        losses = {name: float(value.detach()) for name, value in (outputs or {}).items() if "loss" in name}
         for name, value in losses.items():
             if not math.isfinite(value):
                 raise UserError(

@@ -48,4 +48,4 @@ class LoadCheckedImage(LoadImageFromFile):
 def from_worker(error: UserError) -> UserError:
     """Return the error as it was raised, without the trace that a loading process puts around it."""
     text = str(error)
-    return UserError(text.split(_WORKER_TRACE)[-1]) if _WORKER_TRACE in text else error
+    return UserError(text.rsplit(_WORKER_TRACE, maxsplit=1)[-1]) if _WORKER_TRACE in text else error

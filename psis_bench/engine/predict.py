@@ -18,20 +18,23 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader, Dataset
 
-from psis_bench.models import registered  # noqa: F401 - supplies mmcv's operations, so it comes before MMDetection
 from psis_bench.console import progress
-from psis_bench.data.coco_format import CocoFile
+from psis_bench.data.coco_format import CocoFile, read_coco
 from psis_bench.engine.checkpoints import load_weights, weights_sha256
+from psis_bench.engine.device import use_device
 from psis_bench.engine.images import from_worker
 from psis_bench.errors import UserError
 from psis_bench.files import write_json
-from psis_bench.models.interface import MaskPredictor
+from psis_bench.models import registered  # noqa: F401 - supplies mmcv's operations, so it comes before MMDetection
+from psis_bench.models.compose import compose_run
+from psis_bench.models.interface import is_mask_predictor
 from psis_bench.models.paste import paste_crop
 from psis_bench.rle import encode_crop
-from psis_bench.scoring.records import write_part
+from psis_bench.run import RunDirectory
+from psis_bench.scoring.records import Kind, part_path, write_part
 
 
-class ImageList(Dataset):
+class ImageList(Dataset[dict[str, Any]]):
     """The images of a COCO file, loaded and transformed by a test pipeline.
 
     Args:
@@ -136,8 +139,8 @@ def load_predictor(config: Config, weights: Path, *, category_ids: list[int], de
     Raises:
         UserError: The weights are unreadable or do not fit the model.
     """
-    model = MODELS.build(config.model)
-    if not isinstance(model, MaskPredictor):
+    model: Any = MODELS.build(config.model)
+    if not is_mask_predictor(model):
         raise UserError(
             f"the model {type(model).__name__} cannot be predicted with",
             cure="give it has_detector, detect() and masks_on_boxes() as in docs/add_a_model.md",
@@ -152,7 +155,31 @@ def load_predictor(config: Config, weights: Path, *, category_ids: list[int], de
             where=str(weights),
             cure="give the model= and mask_head= that it was trained with",
         )
-    return Predictor(model=model.to(device).eval(), device=device, category_ids=category_ids)
+    model = model.to(device).eval()
+    if device.type == "cpu":
+        model = model.to(memory_format=torch.channels_last)
+    return Predictor(model=model, device=device, category_ids=category_ids)
+
+
+def predict(run: RunDirectory) -> None:
+    """Predict the validation images of a run directory, or go on where it stopped.
+
+    Raises:
+        UserError: Everything that the user can mend; whole parts that were written stay.
+    """
+    val = run.dataset.val
+    coco = read_coco(val.annotations, images=val.images, on_bad_boxes=run.dataset.on_bad_boxes)
+    classes = [category["name"] for category in coco.categories]
+    config = compose_run(run.config, classes=classes)
+    predict_dataset(
+        config,
+        weights=run.final_weights,
+        coco=coco,
+        images=val.images,
+        folder=run.predictions,
+        device=use_device(run.config.device, run.config.threads),
+        workers=run.config.workers,
+    )
 
 
 def predict_dataset(
@@ -185,9 +212,9 @@ def predict_dataset(
         config, weights, category_ids=[category["id"] for category in coco.categories], device=device
     )
     (folder / "manifest.json").unlink(missing_ok=True)
-    kinds = ["gt_box_masks", *(["detections"] if predictor.has_detector else [])]
+    kinds: list[Kind] = ["gt_box_masks", "detections"] if predictor.has_detector else ["gt_box_masks"]
     parts = [coco.images[start : start + images_per_part] for start in range(0, len(coco.images), images_per_part)]
-    missing = [i for i in range(len(parts)) if not all(part_file(folder / kind, i).is_file() for kind in kinds)]
+    missing = [i for i in range(len(parts)) if not all(part_path(folder / kind, i).is_file() for kind in kinds)]
     by_image = non_crowd_by_image(coco.annotations)
     todo = [record for i in missing for record in parts[i]]
     loader = DataLoader(
@@ -199,7 +226,7 @@ def predict_dataset(
     with progress("predict", total=len(coco.images), done=len(coco.images) - len(todo)) as bar:
         batches = iter(loader)
         for index in missing:
-            rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
+            rows: dict[Kind, list[dict[str, Any]]] = {kind: [] for kind in kinds}
             for record in parts[index]:
                 try:
                     batch = next(batches)
@@ -224,11 +251,6 @@ def predict_dataset(
             "annotations_sha256": coco.sha256,
         },
     )
-
-
-def part_file(folder: Path, index: int) -> Path:
-    """Return the path of a part."""
-    return folder / f"part-{index:05d}.parquet"
 
 
 def non_crowd_by_image(annotations: Iterable[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:

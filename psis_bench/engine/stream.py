@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from mmdet.registry import DATA_SAMPLERS, DATASETS
 from mmengine.dist import get_dist_info
+from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 
@@ -26,7 +27,7 @@ def derived_seed(*parts: int | str) -> int:
 
 
 @DATASETS.register_module()
-class PositionStream(Dataset):
+class PositionStream(Dataset[dict[str, Any]]):
     """An endless shuffled stream over a data set, addressed by position.
 
     Position p is image ``order(epoch)[p mod n]`` with ``epoch = p // n``, augmented with generators
@@ -42,7 +43,7 @@ class PositionStream(Dataset):
         self.metainfo = self.dataset.metainfo
         self.seed = seed
         self._epoch = -1
-        self._order = np.empty(0, dtype=np.int64)
+        self._order: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -59,14 +60,14 @@ class PositionStream(Dataset):
         seed = derived_seed(self.seed, "sample", position)
         # MMDetection's transforms draw from all three global generators.
         random.seed(seed)
-        np.random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002 - the generator that the transforms use
         torch.manual_seed(seed)
         sample: dict[str, Any] = self.dataset[self.index_at(position)]
         return sample
 
 
 @DATA_SAMPLERS.register_module()
-class PositionSampler(Sampler):
+class PositionSampler(Sampler[int]):
     """Yields 0, 1, 2, ... without end; each of several processes takes every world-size-th position.
 
     Args:

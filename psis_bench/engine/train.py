@@ -14,45 +14,58 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from psis_bench.models import registered  # noqa: F401 - supplies mmcv's operations, so it comes before MMDetection
 from psis_bench.console import progress
-from psis_bench.data.dataset_config import DatasetConfig
+from psis_bench.data.coco_format import read_coco
+from psis_bench.data.dataset_config import Subset
 from psis_bench.engine import stream, training_set  # noqa: F401 - registers data set, transforms and sampler
 from psis_bench.engine.checkpoints import ResumableCheckpoint, last_checkpoint, save_weights
-from psis_bench.engine.images import from_worker
+from psis_bench.engine.device import use_device
 from psis_bench.engine.hooks import SeedEachIteration, TrainLog
+from psis_bench.engine.images import from_worker
 from psis_bench.errors import UserError
+from psis_bench.files import write_text
+from psis_bench.models import registered  # noqa: F401 - supplies mmcv's operations, so it comes before MMDetection
+from psis_bench.models.compose import compose_run
+from psis_bench.run import RunDirectory
 from psis_bench.splits.protocol import ResolvedSplit
 
 
-def use_device(device: str, threads: int) -> torch.device:
-    """Choose the device and the number of CPU threads; make every operation deterministic on CPU.
-
-    Args:
-        device: ``"auto"`` (CUDA when there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-        threads: CPU threads; 0 takes all cores this process may use.
+def train(run: RunDirectory) -> None:
+    """Train what a run directory's configuration names, or go on where it stopped.
 
     Raises:
-        UserError: The device does not exist here.
+        UserError: Everything that the user can mend; what was computed stays.
     """
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError("no CUDA device is usable here", cure="use device=cpu, or see psis-bench doctor")
-    return torch.device(device)
+    dataset = run.dataset
+    if dataset.train is None:
+        raise UserError(f"the data set '{dataset.name}' has no training part", cure="add train: to its YAML file")
+    annotations = dataset.train.annotations
+    # Read once only to be checked: every fault is found before the first iteration, not in the middle of one.
+    coco = read_coco(annotations, images=dataset.train.images, on_bad_boxes=dataset.on_bad_boxes)
+    split = run.split.resolve(coco.categories, where=str(annotations))
+    config = compose_run(run.config, classes=list(split.names.values()))
+    write_text(run.mm_config, config.pretty_text)
+    settings = run.config
+    train_model(
+        config,
+        folder=run.path,
+        subset=dataset.train,
+        split=split,
+        seed=settings.seed,
+        workers=settings.workers,
+        device=settings.device,
+        threads=settings.threads,
+    )
 
 
 def training_dataloader(
-    config: Config, *, dataset: DatasetConfig, split: ResolvedSplit, seed: int, workers: int
+    config: Config, *, subset: Subset, split: ResolvedSplit, seed: int, workers: int
 ) -> dict[str, Any]:
     """Return the config of the training data loader."""
-    if dataset.train is None:
-        raise UserError(f"the data set '{dataset.name}' has no training part", cure="add train: to its YAML file")
     source = {
         "type": "PartiallySupervisedDataset",
-        "ann_file": str(dataset.train.annotations),
-        "data_prefix": {"img": str(dataset.train.images)},
+        "ann_file": str(subset.annotations),
+        "data_prefix": {"img": str(subset.images)},
         # In the order of the file: MMDetection numbers labels by the file's order, whatever is asked for.
         "metainfo": {"classes": tuple(split.names.values())},
         "seen_ids": sorted(split.seen_ids),
@@ -108,6 +121,9 @@ def build_runner(
     runner = Runner.from_cfg(settings)
     # MMEngine puts the model on whatever the machine has; the user decides here.
     runner.model.to(device)
+    if device.type == "cpu":
+        # A quarter to a half less time for the narrow convolutions of the small models.
+        runner.model.to(memory_format=torch.channels_last)
     return runner
 
 
@@ -115,7 +131,7 @@ def train_model(
     config: Config,
     *,
     folder: Path,
-    dataset: DatasetConfig,
+    subset: Subset,
     split: ResolvedSplit,
     seed: int,
     workers: int,
@@ -127,7 +143,7 @@ def train_model(
     Args:
         config: From `psis_bench.models.compose.compose_model`.
         folder: The run directory; ``checkpoints/`` and ``train_log.jsonl`` are written there.
-        dataset: Its ``train`` part is used.
+        subset: The training part of a data set, checked.
         split: Which classes have mask supervision.
         seed: Seed of weights, order, augmentation and sampling.
         workers: Processes that load images; the result does not depend on it.
@@ -140,7 +156,7 @@ def train_model(
     place = use_device(device, threads)
     checkpoints = folder / "checkpoints"
     last = last_checkpoint(checkpoints)
-    loader = training_dataloader(config, dataset=dataset, split=split, seed=seed, workers=workers)
+    loader = training_dataloader(config, subset=subset, split=split, seed=seed, workers=workers)
     runner = build_runner(
         config,
         folder=folder,

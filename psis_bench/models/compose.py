@@ -12,9 +12,11 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
+from psis_bench.config import RunConfig
+from psis_bench.config_listing import check_name
 from psis_bench.errors import UserError, did_you_mean
 
-_SLOTS = ("trunk", "crop_source", "num_classes", "roi_size", "mask_size")
+_SLOTS = ("trunk", "crop_source", "num_classes", "roi_size", "upsample_channels")
 
 
 def load_config(path: Path) -> Config:
@@ -123,9 +125,23 @@ def fill_slots(config: Config, choices: Mapping[str, Any]) -> None:
             place[key] = value
 
 
+def compose_run(run: RunConfig, *, classes: Sequence[str]) -> Config:
+    """Compose what a run's configuration names and apply its ``mm.`` overrides; see `compose_model`."""
+    config = compose_model(
+        model=run.model,
+        mask_head=run.mask_head,
+        crop_source=run.crop_source,
+        schedule=run.schedule,
+        iterations=run.iterations,
+        classes=classes,
+    )
+    for path, value in run.mm.items():
+        override(config, path.removeprefix("+"), value, add=path.startswith("+"))
+    return config
+
+
 def compose_model(
     *,
-    configs: Path,
     model: str,
     mask_head: str | None,
     crop_source: str | None,
@@ -136,11 +152,10 @@ def compose_model(
     """Put model, mask head and schedule together.
 
     Args:
-        configs: Folder with ``models/``, ``mask_heads/`` and ``schedules/``.
-        model: Name below ``models/``, or the path of a config file.
-        mask_head: Name below ``mask_heads/``; None takes the model's own.
+        model: Name below ``configs/models``, or the path of a config file.
+        mask_head: Name below ``configs/mask_heads``; None takes the model's own.
         crop_source: ``"gt"`` or ``"proposals+gt"``; None takes the model's own.
-        schedule: Name below ``schedules/``; None takes the model's own.
+        schedule: Name below ``configs/schedules``; None takes the model's own.
         iterations: Length of training; None takes the schedule's own.
         classes: Class names of the data set, in the order of its annotation file.
 
@@ -148,39 +163,23 @@ def compose_model(
         A config with ``model``, ``train_pipeline``, ``test_pipeline``, ``batch_size``, ``optim_wrapper``,
         ``param_scheduler``, ``max_iters``, ``checkpoint_interval`` and ``log_interval``.
     """
-    config = load_config(named_file(configs / "models", model, "model"))
-    head = load_config(named_file(configs / "mask_heads", mask_head or config.mask_head, "mask_head"))
+    config = load_config(check_name("models", model))
+    head = load_config(check_name("mask_heads", mask_head or config.mask_head))
     trunk = {**head.trunk, **config.get("trunk_overrides", {})}
-    roi_size = head.get("roi_size")
     fill_slots(
         config,
         {
             "trunk": trunk,
             "crop_source": crop_source,
             "num_classes": len(classes),
-            "roi_size": roi_size,
-            "mask_size": None if roi_size is None else 2 * roi_size,
+            "roi_size": head.get("roi_size"),
+            "upsample_channels": head.get("upsample_channels"),
         },
     )
-    plan = load_config(named_file(configs / "schedules", schedule or config.schedule, "schedule"))
+    plan = load_config(check_name("schedules", schedule or config.schedule))
     if iterations is not None:
         scale_schedule(plan, iterations)
     for name in ("max_iters", "checkpoint_interval", "log_interval", "optim_wrapper", "param_scheduler"):
         config[name] = plan[name]
     config.mask_head = mask_head or config.mask_head
     return config
-
-
-def named_file(folder: Path, name: str, kind: str) -> Path:
-    """Return ``folder/name.py``, or ``name`` itself when it is the path of a file.
-
-    Raises:
-        UserError: There is no such file; the nearest names are given.
-    """
-    given = Path(name)
-    if given.suffix == ".py" and given.is_file():
-        return given
-    names = {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.py"))}
-    if name not in names:
-        raise UserError(f"unknown {kind} '{name}'", cure=did_you_mean(name, names))
-    return names[name]

@@ -16,6 +16,7 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
+from torch.nn import functional
 
 from psis_bench.models.interface import boxes_in_input
 from psis_bench.models.mask_loss import mask_cross_entropy, soft_mask_targets
@@ -57,23 +58,21 @@ class DeepMarcMaskHead(BaseModule):
         super().__init__(init_cfg)
         self.loss_weight = loss_weight
         self.trunk = MODELS.build({**trunk, "in_channels": in_channels})
-        self.upsample = nn.Sequential(
-            nn.ConvTranspose2d(self.trunk.out_channels, upsample_channels, 2, stride=2),
-            nn.BatchNorm2d(upsample_channels),
-            nn.ReLU(inplace=True),
-        )
+        self.upsample = nn.ConvTranspose2d(self.trunk.out_channels, upsample_channels, 2, stride=2)
+        self.norm = nn.BatchNorm2d(upsample_channels)
         self.logits = nn.Conv2d(upsample_channels, 1, 1)
 
     def init_weights(self) -> None:
         """Initialise the trunk by its own rule and the two layers after it by He's, fan-out."""
         super().init_weights()
-        for layer in (self.upsample[0], self.logits):
+        for layer in (self.upsample, self.logits):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Return logits (N, 1, 2H, 2W) for crops (N, C, H, W)."""
-        logits: Tensor = self.logits(self.upsample(self.trunk(crops)))
+        logits: Tensor = self.logits(functional.relu(self.norm(self.upsample(self.trunk(crops)))))
         return logits
 
     def loss_and_target(

@@ -34,6 +34,11 @@ class MaskPredictor(Protocol):
         ...
 
 
+def is_mask_predictor(model: object) -> bool:
+    """Whether a model offers the whole interface of `MaskPredictor`."""
+    return isinstance(model, MaskPredictor)
+
+
 def boxes_in_input(boxes: Tensor, sample: Any) -> Tensor:
     """Scale boxes (N, 4) xyxy from the original image to the network's input."""
     return boxes * boxes.new_tensor(sample.scale_factor).repeat(2)

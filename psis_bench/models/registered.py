@@ -5,7 +5,12 @@ A new model adds its module here; a user's own lives anywhere and is named in th
 
 from __future__ import annotations
 
+from mmengine.registry import init_default_scope
+
 from psis_bench.models import deep_mac_branch, deep_marc, detection_free, mask_heads
 from psis_bench.models.backbones import efficientnet_lite
+
+# Configs name MMDetection's parts without a prefix; outside a Runner nobody else says whose they are.
+init_default_scope("mmdet")
 
 __all__ = ["deep_mac_branch", "deep_marc", "detection_free", "efficientnet_lite", "mask_heads"]

@@ -19,6 +19,7 @@ slots = dict(
     trunk=["model.roi_head.mask_head.trunk"],
     crop_source=["model.roi_head.crop_source"],
     num_classes=["model.roi_head.bbox_head.num_classes"],
+    upsample_channels=["model.roi_head.mask_head.upsample_channels"],
     roi_size=["model.roi_head.mask_roi_extractor.roi_layer.output_size"],
 )
 trunk_overrides = dict(norm_type="SyncBN")
@@ -50,9 +51,7 @@ model = dict(
         type="RPNHead",
         in_channels=256,
         feat_channels=256,
-        anchor_generator=dict(
-            type="AnchorGenerator", scales=[8], ratios=[0.5, 1.0, 2.0], strides=[4, 8, 16, 32, 64]
-        ),
+        anchor_generator=dict(type="AnchorGenerator", scales=[8], ratios=[0.5, 1.0, 2.0], strides=[4, 8, 16, 32, 64]),
         bbox_coder=dict(type="DeltaXYWHBBoxCoder", target_means=[0.0] * 4, target_stds=[1.0] * 4),
         loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=True, loss_weight=1.0),
         loss_bbox=dict(type="SmoothL1Loss", beta=1 / 9, loss_weight=1.0),

@@ -7,6 +7,8 @@ paper. Command: ``psis-bench run split=voc2nonvoc model=deep_marc/small``.
 _base_ = "./r50.py"
 
 schedule = "cpu"
+# As r50's, but for the width of the mask head's transposed convolution, which stays as small as the rest.
+slots = dict(upsample_channels=[])
 batch_size = 4
 trunk_overrides = dict(num_init_channels=24, norm_type="BN", norm_momentum=0.05)
 _norm = dict(type="BN", momentum=0.05)
@@ -20,16 +22,7 @@ model = dict(
     rpn_head=dict(in_channels=64, feat_channels=64),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=64),
-        bbox_head=dict(
-            type="Shared2FCBBoxHead",
-            num_shared_convs=0,
-            num_shared_fcs=2,
-            in_channels=64,
-            conv_out_channels=64,
-            fc_out_channels=256,
-            norm_cfg=None,
-            conv_cfg=None,
-        ),
+        bbox_head=dict(type="Shared2FCBBoxHead", in_channels=64, fc_out_channels=256, norm_cfg=None),
         mask_roi_extractor=dict(out_channels=64),
         mask_head=dict(in_channels=64, upsample_channels=24),
     ),

