@@ -175,6 +175,8 @@ def _read_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str,
         if key.startswith(("mm.", "+mm.")):
             mm[_mm_path(key)] = _parse_value(key, text)
             continue
+        if not text:
+            raise UserError(f"{key} has no value", cure=f"write {key}=..., or leave it out")
         value = None if text == "null" else text
         if key == "data":
             values.setdefault("data", {})["name"] = value

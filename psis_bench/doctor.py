@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -188,9 +189,9 @@ def owners_of(module: str) -> list[Distribution]:
     """Return every installed distribution that has files in the package ``module``, ordered by name."""
     found: dict[str, Distribution] = {}
     for distribution in importlib.metadata.distributions():
-        files = distribution.files or []
-        # Wheels of this package carry folders such as psis_bench/; only the top level decides.
-        if any(file.parts[0] == module and file.suffix in (".py", ".so") for file in files):
+        # The text of the record: parsing every line of every package would take seconds.
+        record = distribution.read_text("RECORD") or distribution.read_text("top_level.txt") or ""
+        if re.search(rf"^{re.escape(module)}(/.*\.(py|so)\b|$)", record, flags=re.MULTILINE):
             found.setdefault(str(distribution.name), distribution)
     return [found[name] for name in sorted(found)]
 

@@ -30,8 +30,23 @@ def execute(options: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(plain, indent=2) + "\n")
         return 0
     for title, rows in listing.items():
-        _print_table(title, rows)
+        _print_table(title, [_brief(row) for row in rows] if what == "runs" else rows)
     return 0
+
+
+def _brief(row: dict[str, Any]) -> dict[str, Any]:
+    """Put the states of a run's stages into one word, to fit a terminal."""
+    from psis_bench.run import Stage
+
+    states = {stage: row[stage] for stage in Stage}
+    open_stage = next((stage for stage in Stage if states[stage] != "done"), None)
+    state = "complete"
+    if open_stage is not None:
+        state = {"-": f"to {open_stage}", "begun": f"in {open_stage}", "damaged": "damaged"}.get(
+            states[open_stage], f"in train ({states[open_stage]})"
+        )
+    numbers = {key.replace("_", " "): value for key, value in row.items() if key not in (*Stage, "run")}
+    return {"run": row["run"], "state": state, **numbers}
 
 
 def _splits(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Rows]:
@@ -125,8 +140,8 @@ def _print_table(title: str, rows: Rows) -> None:
         return
     table = Table(title=title.replace("_", " "), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in rows[0]:
-        numbers = column not in ("name", "run", "description", "where", "split")
-        whole = column in ("name", "run")
+        numbers = column not in ("name", "run", "state", "description", "where")
+        whole = column == "name"
         table.add_column(
             column.replace("_", " "), justify="right" if numbers else "left", overflow="fold", no_wrap=whole
         )
