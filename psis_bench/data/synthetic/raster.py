@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from psis_bench.data.synthetic.primitives import Part, Polygon, extent
+
+_Coordinate = TypeVar("_Coordinate", np.int32, np.float64)
 
 _SUBPIXEL_BITS = 4
 _SUBPIXELS = 1 << _SUBPIXEL_BITS
@@ -31,7 +35,7 @@ class Drawing:
     left: int
     top: int
 
-    @property
+    @cached_property
     def mask(self) -> NDArray[np.bool_]:
         """(H, W) bool: the silhouette."""
         return np.asarray(self.slots != EMPTY)
@@ -46,8 +50,16 @@ def fill(
     # One conversion for all: there are many small polygons. They are filled one by one because together they
     # would cancel each other where they overlap (even-odd rule).
     points = np.round((np.concatenate(polygons) - origin) * _SUBPIXELS - _SUBPIXELS / 2).astype(np.int32)
-    for piece in np.split(points, np.cumsum([len(shape) for shape in polygons[:-1]])):
+    for piece in _cut(points, polygons):
         cv2.fillPoly(canvas, [piece], value, shift=_SUBPIXEL_BITS)
+
+
+def _cut(points: NDArray[_Coordinate], like: Sequence[Polygon]) -> Iterator[NDArray[_Coordinate]]:
+    """Yield the points of each polygon after all of them were changed together."""
+    start = 0
+    for shape in like:
+        yield points[start : start + len(shape)]
+        start += len(shape)
 
 
 def pose(parts: Sequence[Part], matrix: NDArray[np.float64], *, side: float, centre: tuple[float, float]) -> list[Part]:
@@ -64,7 +76,7 @@ def pose(parts: Sequence[Part], matrix: NDArray[np.float64], *, side: float, cen
     solid = np.repeat([not piece.cut for piece in parts for _ in piece.polygons], [len(shape) for shape in shapes])
     low, high = points[solid].min(axis=0), points[solid].max(axis=0)
     points = (points - (low + high) / 2) * (side / float(max(high - low))) + centre
-    moved = iter(np.split(points, np.cumsum([len(shape) for shape in shapes[:-1]])))
+    moved = _cut(points, shapes)
     return [Part(tuple(next(moved) for _ in piece.polygons), piece.slot, piece.cut) for piece in parts]
 
 

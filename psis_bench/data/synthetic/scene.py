@@ -155,7 +155,8 @@ class _Canvas:
         mask = drawing.mask[inner]
         if not mask.any():
             return
-        self.material[window][mask] = self._choose_materials(drawing, self.material[window][mask])[inner][mask]
+        chosen = self._choose_materials(drawing, self.material[window][mask])
+        np.copyto(self.material[window], chosen[inner], where=mask)
         if light is not None:
             cover = _halved(drawing.mask.astype(np.float32))
             whole = np.ones_like(cover)
@@ -171,7 +172,7 @@ class _Canvas:
         table = rng.integers(scene.materials, size=EMPTY + 1).astype(np.uint8)
         hidden = rng.random(EMPTY + 1) < scene.camouflage
         table[hidden] = below[rng.integers(len(below))]
-        chosen = table[drawing.slots]
+        chosen = np.asarray(cv2.LUT(drawing.slots, table), np.uint8)
         height, width = chosen.shape
         for _ in range(rng.poisson(scene.markings)):
             size = rng.uniform(0.1, 0.4) * max(height, width)
@@ -206,15 +207,14 @@ class _Canvas:
         """Return the finished image, (H, W, 3) uint8, blue green red."""
         scene = self.scene
         picture = colour(self.rng, self.material, count=scene.materials, contrast=scene.texture_contrast)
-        small = _halved(picture)
-        small *= self.brightness[..., None]
+        small = picture * self.brightness[..., None]
         small += self.rng.standard_normal((*small.shape[:2], 1), dtype=np.float32) * np.float32(scene.noise)
         return np.clip(np.round(small), 0, 255).astype(np.uint8)
 
     def things(self) -> list[Thing]:
         """Return the objects with their visible masks in the finished image, back to front."""
         found: list[Thing] = []
-        quarters = [self.owner[row::2, column::2] for row in (0, 1) for column in (0, 1)]
+        quarters = [np.ascontiguousarray(self.owner[row::2, column::2]) for row in (0, 1) for column in (0, 1)]
         taken = np.zeros(quarters[0].shape, dtype=bool)
         for number, name in reversed(list(enumerate(self.names, start=1))):
             covered = np.sum([quarter == number for quarter in quarters], axis=0, dtype=np.uint8)

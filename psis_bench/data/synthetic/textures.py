@@ -78,38 +78,33 @@ PATTERNS: tuple[Callable[[np.random.Generator, Field, Field], Field], ...] = (
 )
 
 
-def colour(
-    rng: np.random.Generator, material: NDArray[np.uint8], *, count: int, contrast: float
-) -> NDArray[np.float32]:
-    """Return the colours of a drawing.
+def colour(rng: np.random.Generator, material: NDArray[np.uint8], *, count: int, contrast: float) -> Field:
+    """Return the colours of a drawing at half its size.
 
     Args:
         rng: Decides what the materials look like.
-        material: (H, W): index of each pixel's material, below ``count``.
+        material: (2H, 2W): index of each pixel's material, below ``count``.
         count: Number of materials.
         contrast: See `palette`.
 
     Returns:
-        (H, W, 3) float32 in [0, 255].
+        (H, W, 3) float32 in [0, 255]: each pixel the mean of the four below it.
     """
     colours = palette(rng, contrast)
-    pairs = np.stack([colours[rng.choice(_PALETTE_SIZE, 2, replace=False)] for _ in range(count)])
-    height, width = material.shape
-    # Patterns are evaluated once for each two by two pixels: their own edges are soft already.
-    y, x = np.mgrid[0:height:2, 0:width:2].astype(np.float32)
-    mix = np.zeros((height, width), np.float32)
+    quarters = [np.ascontiguousarray(material[row::2, column::2]) for row in (0, 1) for column in (0, 1)]
+    height, width = quarters[0].shape
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32) * np.float32(2)
+    planes = np.zeros((3, height, width), np.float32)
     for index in np.flatnonzero(np.bincount(material.ravel(), minlength=count)):
         angle, period = rng.uniform(0, np.pi), float(np.exp(rng.uniform(np.log(7), np.log(36))))
         c, s = np.float32(np.cos(angle) * 2 * np.pi / period), np.float32(np.sin(angle) * 2 * np.pi / period)
         pattern = PATTERNS[rng.integers(len(PATTERNS))]
+        first, second = colours[rng.choice(_PALETTE_SIZE, 2, replace=False)]
         field = pattern(rng, c * x + s * y, c * y - s * x)
-        whole = cv2.resize(field, (width, height), interpolation=cv2.INTER_NEAREST)
-        cv2.copyTo(whole, (material == index).view(np.uint8), mix)
-    table = np.zeros((2, 1, 256, 3), np.float32)
-    table[0, 0, :count] = (pairs[:, 0] + pairs[:, 1]) / 2
-    table[1, 0, :count] = (pairs[:, 1] - pairs[:, 0]) / 2
-    index_map = cv2.merge([material] * 3)
-    picture = _field(cv2.LUT(index_map, table[1]))
-    picture *= mix[..., None]
-    picture += _field(cv2.LUT(index_map, table[0]))
-    return picture
+        # A material's pattern is taken once for each pixel of the image; only where it lies is known more finely.
+        share = np.sum([quarter == index for quarter in quarters], axis=0, dtype=np.uint8) * np.float32(0.25)
+        shown = field * share
+        for channel in range(3):
+            planes[channel] += (first + second)[channel] / 2 * share
+            planes[channel] += (second - first)[channel] / 2 * shown
+    return np.asarray(np.moveaxis(planes, 0, -1))
