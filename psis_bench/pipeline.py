@@ -23,6 +23,7 @@ from psis_bench.stages import (
     Action,
     FileHashes,
     StagePlan,
+    check_data,
     is_still_to_be_made,
     mark_done,
     mark_started,
@@ -122,7 +123,8 @@ def dry_run(config: RunConfig, stages: Sequence[Stage]) -> Outcome:
 
 def _check_before(run: RunDirectory, stages: Sequence[Stage]) -> None:
     """Find what can be found before anything is made: names, another configuration, packages that are missing."""
-    _ = run.split, run.dataset
+    _ = run.split
+    check_data(run, stages)
     check_config(run, stages)
     needs_torch = [stage for stage in stages if stage in _NEEDS_TORCH]
     if needs_torch and not all(run.marker(stage).is_file() for stage in needs_torch):

@@ -4,7 +4,7 @@
 
     config.yaml                    the configuration, resolved
     mm_config.py                   MMEngine's configuration as it was used
-    checkpoints/  train_log.jsonl
+    checkpoints/  train_log.jsonl  mmengine/
     predictions/                   detections/, gt_box_masks/, manifest.json
     scores.json  per_class.csv  per_instance.parquet
     report.html
@@ -53,7 +53,7 @@ class Stage(StrEnum):
 
 
 OUTPUTS: dict[Stage, tuple[str, ...]] = {
-    Stage.TRAIN: ("checkpoints", "train_log.jsonl", "mm_config.py"),
+    Stage.TRAIN: ("checkpoints", "train_log.jsonl", "mm_config.py", "mmengine"),
     Stage.PREDICT: ("predictions",),
     Stage.SCORE: ("scores.json", "per_class.csv", "per_instance.parquet"),
     Stage.REPORT: ("report.html",),

@@ -128,7 +128,7 @@ def plan_stage(run: RunDirectory, stage: Stage, hashes: FileHashes) -> StagePlan
     def plan(action: Action, why: str, *, outdated: bool = False) -> StagePlan:
         return StagePlan(stage=stage, action=action, why=why, outdated=outdated, inputs=inputs)
 
-    if known is None:
+    if known is None or (done is None and not run.has_results_of(stage)):
         # Results without a marker are of an unfinished stage, or were put there by hand: the stage goes on from them.
         return plan(Action.RUN, "not done yet")
     if known.get("inputs") != sha256_of_json(inputs):
@@ -177,6 +177,19 @@ def is_still_to_be_made(run: RunDirectory) -> bool:
     """Whether the data set is a synthetic one that is not there yet."""
     dataset = run.dataset
     return dataset.synthetic is not None and not dataset.val.annotations.is_file()
+
+
+def check_data(run: RunDirectory, stages: Sequence[Stage]) -> None:
+    """Refuse a data set whose annotation files are missing, before anything is made.
+
+    Raises:
+        UserError: Names the file.
+    """
+    parts = {Stage.TRAIN: run.dataset.train, Stage.PREDICT: run.dataset.val, Stage.SCORE: run.dataset.val}
+    for stage in stages:
+        part = parts.get(stage)
+        if part is not None and run.dataset.synthetic is None and not part.annotations.is_file():
+            raise UserError("no such file", where=str(part.annotations), cure=_DATA_CURE)
 
 
 def _train_inputs(run: RunDirectory, hashes: FileHashes) -> dict[str, str]:
@@ -232,7 +245,7 @@ _INPUTS = {
     Stage.SCORE: _score_inputs,
     Stage.REPORT: _report_inputs,
 }
-_DATA_CURE = "check the data set with psis-bench data check, or give its folder with data.root="
+_DATA_CURE = "give the folder of the data set with data.root=, or mend its YAML"
 
 
 def _settings(run: RunDirectory, *, stage: Stage) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import sys
@@ -24,7 +25,9 @@ def execute(options: argparse.Namespace) -> int:
         return 0
     from psis_bench.pipeline import run_stages
 
-    outcome = run_stages(config, stages)
+    # Other packages print ("loading annotations into memory..."); standard output is for the result alone.
+    with contextlib.redirect_stdout(sys.stderr):
+        outcome = run_stages(config, stages)
     if options.json:
         _write_json(outcome.to_dict())
         return 0

@@ -43,7 +43,7 @@ class Workshop:
         self.folder = folder
         self.out = folder / "run"
         self.calls: list[str] = []
-        self.before: dict[str, Callable[[RunDirectory], None]] = {}
+        self.before: dict[str, Callable[[RunDirectory], object]] = {}
         self.write_annotations("train")
         self.write_annotations("val")
         subsets = {name: {"annotations": f"{name}.json", "images": "images"} for name in ("train", "val")}

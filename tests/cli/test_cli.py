@@ -102,7 +102,7 @@ def test_every_key_is_in_the_help(capsys: pytest.CaptureFixture[str]):
         (["ls", "splits", "more"], "ls splits takes no 'more'"),
         (["ls", "runs", "/nowhere"], "/nowhere: no such folder"),
         (["data"], "neither make nor check is given"),
-        (["data", "mak"], "unknown command 'data mak'; did you mean 'make'?"),
+        (["data", "makes"], "unknown command 'data makes'; did you mean 'make'?"),
         (["data", "make", "coco"], "cannot make data set 'coco'"),
         (["data", "make", "synthetic", "out=x"], "images is missing"),
         (["data", "make", "synthetic", "images=ten", "out=x"], "images must be a whole number, not 'ten'"),

@@ -113,6 +113,13 @@ def test_nothing_is_refused_before_anything_is_computed(workshop: Workshop):
     assert run(workshop, "seed=1") == ALL
 
 
+def test_missing_annotations_are_told_before_anything_is_made(workshop: Workshop, capsys: pytest.CaptureFixture[str]):
+    (workshop.folder / "val.json").unlink()
+    assert run(workshop, code=2) == []
+    assert f"{workshop.folder}/val.json: no such file; give the folder of the data set" in capsys.readouterr().err
+    assert not workshop.out.exists()
+
+
 def test_overwrite_belongs_to_the_command(workshop: Workshop, capsys: pytest.CaptureFixture[str]):
     run(workshop)
     assert run(workshop, "overwrite=train", command="score", code=2) == []
@@ -176,6 +183,7 @@ def test_a_dry_run_touches_nothing(workshop: Workshop, capsys: pytest.CaptureFix
 
 
 def test_json_is_alone_on_standard_output(workshop: Workshop, capsys: pytest.CaptureFixture[str]):
+    workshop.before["train"] = lambda run: sys.stdout.write("loading annotations into memory...")
     run(workshop, "--json")
     told = json.loads(capsys.readouterr().out)
     assert told["run"] == str(workshop.out)
