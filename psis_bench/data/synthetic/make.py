@@ -49,7 +49,7 @@ Record = tuple[dict[str, Any], list[dict[str, Any]]]
 def make_synthetic(
     out: Path,
     *,
-    images: int = 1000,
+    images: int = 800,
     val_images: int | None = None,
     seed: int = 0,
     size: int = 160,
@@ -81,8 +81,12 @@ def make_synthetic(
 
 
 def ensure_synthetic(config: DatasetConfig) -> DatasetConfig:
-    """Make the set of ``config.synthetic`` in ``config.root`` unless it is there; return the configuration."""
-    if config.synthetic is not None:
+    """Make the set of ``config.synthetic`` in ``config.root`` unless it is there; return the configuration.
+
+    A set that is there is used as it is, also one that an older generator made: a folder appears only when it
+    is finished, and the name of a cached one tells its parameters and generator.
+    """
+    if config.synthetic is not None and not config.val.annotations.is_file():
         write_set(config.root, SyntheticParameters.from_dict(config.synthetic))
     return config
 

@@ -15,7 +15,7 @@ from psis_bench.files import sha256_of_json
 
 _Number = TypeVar("_Number", int, float)
 
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 """Changes with every change of a pixel, so that a cached set is never taken for a newer one."""
 
 
@@ -110,8 +110,8 @@ class SyntheticParameters:
         scene: How an image is composed.
     """
 
-    images: int = _knob(1000, 0, math.inf)
-    val_images: int = _knob(250, 0, math.inf)
+    images: int = _knob(800, 0, math.inf)
+    val_images: int = _knob(200, 0, math.inf)
     seed: int = _knob(0, 0, math.inf)
     size: int = _knob(160, 32, 4096)
     aspect: float = _knob(1.33, 1, 4)
