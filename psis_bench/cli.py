@@ -33,9 +33,19 @@ boxes for all classes, masks for only some. How good are the masks of the other 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in arguments
+    without_debug = [argument for argument in arguments if argument != "--debug"]
+    return guarded(lambda: _dispatch(without_debug), debug=without_debug != arguments)
+
+
+def guarded(action: Callable[[], int], *, debug: bool = False) -> int:
+    """Do something as a command does it: every failure becomes one line and an exit code.
+
+    Args:
+        action: Returns the exit code of a success.
+        debug: Whether a traceback is shown before the line.
+    """
     try:
-        code = _dispatch([argument for argument in arguments if argument != "--debug"])
+        code = action()
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
