@@ -24,7 +24,7 @@ from psis_bench import __version__
 
 _GIB = 2**30
 _LEAST_DISK = 2 * _GIB
-_TRAIN = "pip install 'psis_bench[train]'"
+_TRAIN = "pip install -e '.[train]'"
 BASE = (
     "numpy",
     "scipy",

@@ -137,7 +137,7 @@ def _require_torch(stage: Stage) -> None:
         verb = "is" if len(missing) == 1 else "are"
         raise UserError(
             f"psis-bench {stage} needs {', '.join(missing)}, which {verb} not installed",
-            cure="pip install 'psis_bench[train]'",
+            cure="in the checkout: pip install -e '.[train]'",
         )
 
 

@@ -40,7 +40,7 @@ def install_ops() -> Literal["compiled", "supplied"]:
     except ModuleNotFoundError as error:
         if error.name != "mmcv":
             raise
-        raise UserError("mmcv is not installed", cure="run: pip install 'psis-bench[train]'") from error
+        raise UserError("mmcv is not installed", cure="in the checkout: pip install -e '.[train]'") from error
     if spec is not None:
         return "compiled"
     sys.modules[_NAME] = _SuppliedExtension()

@@ -78,7 +78,7 @@ def test_a_mixed_installation_is_named(site: Path, tmp_path: Path):
     state, text, cure = found("mmcv", tmp_path)[0]
     assert state == "problem"
     assert text.startswith("mixed: mmcv 2.1.0 and onedl-mmcv 2.3.6 own the same folder")
-    assert cure == "pip uninstall -y mmcv onedl-mmcv && pip install 'psis_bench[train]'"
+    assert cure == "pip uninstall -y mmcv onedl-mmcv && pip install -e '.[train]'"
     assert found("mmcv ops", tmp_path) == [("ok", "compiled (_ext.cpython-311-x86_64-linux-gnu.so)", "")]
 
 
@@ -118,7 +118,7 @@ def test_without_torch_scoring_works(site: Path, tmp_path: Path):
     (site / "torch" / "__init__.py").unlink()
     (site / "torch").rmdir()
     assert found("torch", tmp_path, torch={"error": "no torch"})[0][0] == "note"
-    assert found("mmcv", tmp_path)[0][::2] == ("note", "pip install 'psis_bench[train]'")
+    assert found("mmcv", tmp_path)[0][::2] == ("note", "pip install -e '.[train]'")
 
 
 @pytest.mark.parametrize(

