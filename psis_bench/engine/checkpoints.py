@@ -7,21 +7,28 @@ finished run and is what prediction reads.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from psis_bench.errors import UserError
 from psis_bench.files import atomic_path, write_json
+
+# What a damaged file, or one with code in it, can raise while it is read without running anything.
+_UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError)
 
 
 class ResumableCheckpoint(Hook):
@@ -39,24 +46,44 @@ class ResumableCheckpoint(Hook):
         self.folder = folder
         self.interval = interval
 
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, object]) -> None:
-        """Leave out MMEngine's logging buffers: the log is a file, and they are not plain values."""
-        checkpoint["message_hub"] = {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}
-
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
         """Save when it is time."""
         iteration = runner.iter + 1
-        if iteration % self.interval and iteration != runner.max_iters:
+        if (iteration % self.interval and iteration != runner.max_iters) or not is_main_process():
             return
         name = f"iter_{iteration}.pth"
         with atomic_path(self.folder / name) as temporary:
-            runner.save_checkpoint(str(temporary.parent), temporary.name, by_epoch=False)
+            torch.save(resumable_state(runner), temporary)
         write_json(self.folder / "last.json", {"iteration": iteration, "file": name})
         for old in self.folder.glob("iter_*.pth"):
             if old.name != name:
                 old.unlink(missing_ok=True)
+
+
+def resumable_state(runner: Runner) -> dict[str, Any]:
+    """Return what `mmengine.runner.Runner.resume` reads: model, optimizer, schedulers and place in training.
+
+    MMEngine's own ``save_checkpoint`` adds its logging buffers, which are not plain values (the log is a file here),
+    and goes through a file client that warns of its own deprecation.
+    """
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    state = {
+        "meta": {
+            "epoch": runner.epoch,
+            "iter": runner.iter + 1,
+            "seed": runner.seed,
+            "dataset_meta": runner.train_dataloader.dataset.metainfo,
+        },
+        "state_dict": model.state_dict(),
+        "optimizer": runner.optim_wrapper.state_dict(),
+        "param_schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers],
+        "message_hub": {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}},
+    }
+    # Hooks that keep weights of their own (averages) put them in here.
+    runner.call_hook("before_save_checkpoint", checkpoint=state)
+    return state
 
 
 class LastCheckpoint(NamedTuple):
@@ -75,42 +102,68 @@ def last_checkpoint(folder: Path) -> LastCheckpoint | None:
     record = folder / "last.json"
     if not record.is_file():
         return None
-    last = json.loads(record.read_text())
-    path = folder / str(last["file"])
     cure = f"delete {folder} to train from the start"
+    try:
+        last = json.loads(record.read_text(encoding="utf-8"))
+        path, iteration = folder / str(last["file"]), int(last["iteration"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError("the record of the last checkpoint is damaged", where=str(record), cure=cure) from error
     if not path.is_file():
         raise UserError("the checkpoint named by last.json is missing", where=str(path), cure=cure)
     try:
         torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+    except _UNREADABLE as error:
         raise UserError("the checkpoint is damaged or holds more than weights", where=str(path), cure=cure) from error
-    return LastCheckpoint(path, int(last["iteration"]))
+    return LastCheckpoint(path, iteration)
 
 
-def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
-    """Write weights to a safetensors file, atomically."""
+class Weights(NamedTuple):
+    """The tensors of a network by name, and the class names of its labels in order (None: not on record)."""
+
+    tensors: dict[str, Tensor]
+    classes: tuple[str, ...] | None
+
+
+def save_weights(path: Path, weights: dict[str, Tensor], *, classes: Sequence[str]) -> None:
+    """Write weights to a safetensors file, atomically.
+
+    Args:
+        path: The file.
+        weights: Tensors by name.
+        classes: Class names in the order of the network's labels: ids and order differ between annotation files.
+    """
+    # One entry only: the library writes several in random order, and equal weights shall make equal files.
+    record = {"classes": json.dumps(list(classes))}
     with atomic_path(path) as temporary:
-        save_file({name: value.contiguous() for name, value in weights.items()}, temporary)
+        try:
+            save_file({name: value.contiguous() for name, value in weights.items()}, temporary, metadata=record)
+        except SafetensorError as error:
+            # Its only cause when writing plain tensors: the disk. The library says so in its text alone.
+            code = errno.ENOSPC if "No space left" in str(error) else errno.EIO
+            raise OSError(code, str(error)) from error
 
 
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """Read weights from a safetensors file, or from a ``.pth`` file that holds plain tensors.
+def load_weights(path: Path) -> Weights:
+    """Read weights from a safetensors file, or from a ``.pth`` file that holds plain values.
 
     Raises:
         UserError: The file is missing, damaged, or holds something other than weights.
     """
     if not path.is_file():
-        raise UserError("no such checkpoint", where=str(path), cure="train first, or give another checkpoint=")
+        raise UserError("no such checkpoint", where=str(path), cure="train first, or give another checkpoint")
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            with safe_open(path, framework="pt") as file:
+                names = (file.metadata() or {}).get("classes")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            return Weights(tensors, None if names is None else tuple(json.loads(names)))
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+    except (SafetensorError, *_UNREADABLE) as error:
         raise UserError(f"not a readable checkpoint ({type(error).__name__})", where=str(path)) from error
-    weights = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
-    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
+    state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError("the file holds no weights", where=str(path))
-    return weights
+    return Weights(state, None)
 
 
 def weights_sha256(weights: dict[str, Tensor]) -> str:

@@ -33,7 +33,7 @@ class LoadCheckedImage(LoadImageFromFile):
         try:
             loaded: dict[str, Any] = super().transform(results)
         # MMCV turns an undecodable file into None and then fails on its first use, in several ways.
-        except (OSError, AttributeError, ValueError, TypeError, cv2.error) as error:
+        except (OSError, AssertionError, AttributeError, ValueError, TypeError, cv2.error) as error:
             raise UserError("the image cannot be decoded", where=str(path), cure="restore the file") from error
         height, width = loaded["ori_shape"]
         if (height, width) != (results["height"], results["width"]):

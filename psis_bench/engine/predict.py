@@ -7,7 +7,7 @@ part that is missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from psis_bench.console import progress
 from psis_bench.data.coco_format import CocoFile, read_coco
-from psis_bench.engine.checkpoints import load_weights, weights_sha256
+from psis_bench.engine.checkpoints import Weights, load_weights, weights_sha256
 from psis_bench.engine.device import use_device
 from psis_bench.engine.images import from_worker
 from psis_bench.errors import UserError
@@ -32,6 +32,8 @@ from psis_bench.models.paste import paste_crop
 from psis_bench.rle import encode_crop
 from psis_bench.run import RunDirectory
 from psis_bench.scoring.records import Kind, part_path, write_part
+
+_OTHER_MODEL = "give the model= and mask_head= that it was trained with"
 
 
 class ImageList(Dataset[dict[str, Any]]):
@@ -133,11 +135,20 @@ def encoded(crops: torch.Tensor, boxes: torch.Tensor, record: dict[str, Any]) ->
         yield {"height": height, "width": width, "mask": code}
 
 
-def load_predictor(config: Config, weights: Path, *, category_ids: list[int], device: torch.device) -> Predictor:
+def load_predictor(config: Config, weights: Weights, *, device: torch.device, where: str) -> Predictor:
     """Build the model of a config and load weights into it.
 
+    Args:
+        config: From `psis_bench.models.compose.compose_model`.
+        weights: See `load_weights`.
+        device: Where to compute.
+        where: The weights' file, for errors.
+
+    Returns:
+        A predictor whose category ids are its labels, until it is told those of an annotation file.
+
     Raises:
-        UserError: The weights are unreadable or do not fit the model.
+        UserError: The weights do not fit the model.
     """
     model: Any = MODELS.build(config.model)
     if not is_mask_predictor(model):
@@ -145,20 +156,45 @@ def load_predictor(config: Config, weights: Path, *, category_ids: list[int], de
             f"the model {type(model).__name__} cannot be predicted with",
             cure="give it has_detector, detect() and masks_on_boxes() as in docs/add_a_model.md",
         )
-    loaded = load_weights(weights)
-    missing, unexpected = model.load_state_dict(loaded, strict=False)
+    try:
+        missing, unexpected = model.load_state_dict(weights.tensors, strict=False)
+    except RuntimeError as error:  # torch's way to tell of tensors of another shape
+        reason = str(error).splitlines()[-1].strip()
+        raise UserError(f"the weights do not fit the model: {reason}", where=where, cure=_OTHER_MODEL) from error
     if missing or unexpected:
         name = (missing or unexpected)[0]
         raise UserError(
             f"the weights do not fit the model: {len(missing)} are missing, {len(unexpected)} have no place; "
             f"the first is '{name}'",
-            where=str(weights),
-            cure="give the model= and mask_head= that it was trained with",
+            where=where,
+            cure=_OTHER_MODEL,
         )
     model = model.to(device).eval()
     if device.type == "cpu":
         model = model.to(memory_format=torch.channels_last)
-    return Predictor(model=model, device=device, category_ids=category_ids)
+    return Predictor(model=model, device=device, category_ids=list(range(len(weights.classes or ()))))
+
+
+def labels_to_categories(classes: Sequence[str], categories: Sequence[dict[str, Any]], *, where: str) -> list[int]:
+    """Return the category id of each label, by name: files number and order the same classes differently.
+
+    Args:
+        classes: Class names in the order of the labels.
+        categories: The annotation file's ``categories``.
+        where: The annotation file.
+
+    Raises:
+        UserError: The two do not have the same classes.
+    """
+    ids = {str(category["name"]): int(category["id"]) for category in categories}
+    cure = "predict an annotation file with the classes of the training file"
+    for name in classes:
+        if name not in ids:
+            raise UserError(f"there is no category {name!r}, which the model detects", where=where, cure=cure)
+    for name in ids:
+        if name not in classes:
+            raise UserError(f"the model was not trained to detect {name!r}", where=where, cure=cure)
+    return [ids[name] for name in classes]
 
 
 def predict(run: RunDirectory) -> None:
@@ -169,48 +205,53 @@ def predict(run: RunDirectory) -> None:
     """
     val = run.dataset.val
     coco = read_coco(val.annotations, images=val.images, on_bad_boxes=run.dataset.on_bad_boxes)
-    classes = [category["name"] for category in coco.categories]
-    config = compose_run(run.config, classes=classes)
+    weights = load_weights(run.final_weights)
+    if weights.classes is None:
+        raise UserError(
+            "the weights do not say which classes they are for",
+            where=str(run.final_weights),
+            cure="train again with overwrite=train",
+        )
+    config = compose_run(run.config, classes=weights.classes)
+    device = use_device(run.config.device, run.config.threads)
+    predictor = load_predictor(config, weights, device=device, where=str(run.final_weights))
+    if predictor.has_detector:
+        predictor.category_ids = labels_to_categories(weights.classes, coco.categories, where=str(val.annotations))
     predict_dataset(
-        config,
-        weights=run.final_weights,
+        predictor,
         coco=coco,
         images=val.images,
+        pipeline=config.test_pipeline,
         folder=run.predictions,
-        device=use_device(run.config.device, run.config.threads),
         workers=run.config.workers,
+        images_per_part=config.test_images_per_part,
     )
 
 
 def predict_dataset(
-    config: Config,
+    predictor: Predictor,
     *,
-    weights: Path,
     coco: CocoFile,
     images: Path,
+    pipeline: list[dict[str, Any]],
     folder: Path,
-    device: torch.device,
     workers: int,
-    images_per_part: int = 64,
+    images_per_part: int,
 ) -> None:
     """Predict every image of a COCO file; go on where a stopped prediction left off.
 
     Args:
-        config: From `psis_bench.models.compose.compose_model`.
-        weights: Final weights.
+        predictor: The model with its weights.
         coco: The annotation file; masks are predicted on the boxes of its non-crowd instances.
         images: Folder with its images.
+        pipeline: Configs of the transforms, see `ImageList`.
         folder: ``predictions/`` of a run directory.
-        device: Where to compute.
         workers: Processes that load images.
         images_per_part: Images a Parquet part.
 
     Raises:
-        UserError: Unreadable weights, a missing or corrupt image, an image whose size is not the recorded one.
+        UserError: A missing or corrupt image, an image whose size is not the recorded one, a full disk.
     """
-    predictor = load_predictor(
-        config, weights, category_ids=[category["id"] for category in coco.categories], device=device
-    )
     (folder / "manifest.json").unlink(missing_ok=True)
     kinds: list[Kind] = ["gt_box_masks", "detections"] if predictor.has_detector else ["gt_box_masks"]
     parts = [coco.images[start : start + images_per_part] for start in range(0, len(coco.images), images_per_part)]
@@ -218,7 +259,7 @@ def predict_dataset(
     by_image = non_crowd_by_image(coco.annotations)
     todo = [record for i in missing for record in parts[i]]
     loader = DataLoader(
-        ImageList(todo, folder=images, pipeline=config.test_pipeline),
+        ImageList(todo, folder=images, pipeline=pipeline),
         batch_size=1,
         num_workers=workers,
         collate_fn=pseudo_collate,
@@ -247,7 +288,7 @@ def predict_dataset(
             "images": len(coco.images),
             "parts": len(parts),
             "detection_free": not predictor.has_detector,
-            "checkpoint_sha256": weights_sha256(load_weights(weights)),
+            "checkpoint_sha256": weights_sha256(predictor.model.state_dict()),
             "annotations_sha256": coco.sha256,
         },
     )

@@ -6,7 +6,9 @@ that depends on nothing but position, and checkpoints from which the same comman
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +101,8 @@ def build_runner(
             "default_scope": "mmdet",
             "model": config.model,
             "work_dir": str(logs),
-            "experiment_name": f"train-{os.getpid()}",
+            # MMEngine keeps one logger, one visualizer and so on for each name in a process.
+            "experiment_name": f"train-{os.getpid()}-{time.monotonic_ns()}",
             "train_dataloader": dataloader,
             "train_cfg": {
                 "type": "IterBasedTrainLoop",
@@ -119,6 +122,10 @@ def build_runner(
         }
     )
     runner = Runner.from_cfg(settings)
+    for handler in runner.logger.handlers:
+        # Warnings go to MMEngine's log file: there is one for each frozen layer.
+        if type(handler) is logging.StreamHandler:
+            handler.setLevel(logging.ERROR)
     # MMEngine puts the model on whatever the machine has; the user decides here.
     runner.model.to(device)
     if device.type == "cpu":
@@ -175,5 +182,5 @@ def train_model(
             raise from_worker(error) from error
     weights = {name: value.detach().cpu() for name, value in runner.model.state_dict().items()}
     final = checkpoints / "final.safetensors"
-    save_weights(final, weights)
+    save_weights(final, weights, classes=list(split.names.values()))
     return final

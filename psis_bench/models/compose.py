@@ -17,6 +17,9 @@ from psis_bench.config_listing import check_name
 from psis_bench.errors import UserError, did_you_mean
 
 _SLOTS = ("trunk", "crop_source", "num_classes", "roi_size", "upsample_channels")
+_COUNTS = ("batch_size", "max_iters", "checkpoint_interval", "log_interval", "test_images_per_part")
+# What training and prediction read of a config; the rest has done its work when the file has run.
+_READ = ("model", "train_pipeline", "test_pipeline", "optim_wrapper", "param_scheduler", "vis_backends", *_COUNTS)
 
 
 def load_config(path: Path) -> Config:
@@ -67,7 +70,7 @@ def override(config: Config, path: str, value: Any, *, add: bool = False) -> Non
         return
     place, key = at_path(config, path)
     before = place[key]
-    numbers = isinstance(before, (int, float)) and isinstance(value, (int, float))
+    numbers = _is_number(before) and _is_number(value)
     if before is not None and value is not None and not numbers and type(before) is not type(value):
         both_mappings = isinstance(before, Mapping) and isinstance(value, Mapping)
         both_sequences = isinstance(before, (list, tuple)) and isinstance(value, (list, tuple))
@@ -77,7 +80,13 @@ def override(config: Config, path: str, value: Any, *, add: bool = False) -> Non
             )
     if isinstance(place, tuple):
         raise UserError(f"mm.{path} is an entry of a tuple and cannot be set alone", cure="give the whole tuple")
+    if isinstance(before, tuple) and isinstance(value, list):
+        value = tuple(value)  # the command line has no tuples, and MMCV tells an image scale by its being one
     place[key] = ConfigDict(value) if isinstance(value, Mapping) else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def scale_schedule(schedule: Config, iterations: int) -> None:
@@ -126,7 +135,11 @@ def fill_slots(config: Config, choices: Mapping[str, Any]) -> None:
 
 
 def compose_run(run: RunConfig, *, classes: Sequence[str]) -> Config:
-    """Compose what a run's configuration names and apply its ``mm.`` overrides; see `compose_model`."""
+    """Compose what a run's configuration names and apply its ``mm.`` overrides; see `compose_model`.
+
+    Raises:
+        UserError: An override names no place, has no effect, or its value is of another kind.
+    """
     config = compose_model(
         model=run.model,
         mask_head=run.mask_head,
@@ -136,7 +149,14 @@ def compose_run(run: RunConfig, *, classes: Sequence[str]) -> Config:
         classes=classes,
     )
     for path, value in run.mm.items():
+        first = path.partition(".")[0]
+        if first in config and first not in _READ:
+            # A config file may name a number once and use it in several places: these have their copies by now.
+            raise UserError(f"mm.{first} has no effect", cure=f"set what is made from it in mm.{', mm.'.join(_READ)}")
         override(config, path.removeprefix("+"), value, add=path.startswith("+"))
+    for name in _COUNTS:
+        if type(config[name]) is not int or config[name] < 1:
+            raise UserError(f"mm.{name} is {config[name]!r}", cure="give a whole number of at least 1")
     return config
 
 
@@ -161,7 +181,8 @@ def compose_model(
 
     Returns:
         A config with ``model``, ``train_pipeline``, ``test_pipeline``, ``batch_size``, ``optim_wrapper``,
-        ``param_scheduler``, ``max_iters``, ``checkpoint_interval`` and ``log_interval``.
+        ``param_scheduler``, ``max_iters``, ``checkpoint_interval``, ``log_interval`` and ``test_images_per_part``
+        (images that one file of predictions holds).
     """
     config = load_config(check_name("models", model))
     head = load_config(check_name("mask_heads", mask_head or config.mask_head))
@@ -182,4 +203,5 @@ def compose_model(
     for name in ("max_iters", "checkpoint_interval", "log_interval", "optim_wrapper", "param_scheduler"):
         config[name] = plan[name]
     config.mask_head = mask_head or config.mask_head
+    config.test_images_per_part = config.get("test_images_per_part", 64)
     return config
