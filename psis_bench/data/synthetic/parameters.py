@@ -15,7 +15,7 @@ from psis_bench.files import sha256_of_json
 
 _Number = TypeVar("_Number", int, float)
 
-GENERATOR_VERSION = 3
+GENERATOR_VERSION = 4
 """Changes with every change of a pixel, so that a cached set is never taken for a newer one."""
 
 
@@ -34,6 +34,8 @@ class SceneParameters:
     Attributes:
         instances_min: Fewest objects that are tried in an image.
         instances_max: Most objects in an image.
+        voc_share: Probability that an object is of one of the 20 VOC classes; within VOC and within the other 60 all
+            classes are equally likely. The default is that of COCO train2017.
         side_min: Smallest longer side of an object before occlusion; sizes are log-uniform.
         side_max: Largest longer side.
         overlap: Probability that an object is put so that it touches or covers one that is there already.
@@ -63,6 +65,7 @@ class SceneParameters:
 
     instances_min: int = _knob(4, 0, 200)
     instances_max: int = _knob(8, 1, 200)
+    voc_share: float = _knob(0.57, 0, 1)
     side_min: float = _knob(22.0, 4, 4096)
     side_max: float = _knob(100.0, 4, 4096)
     overlap: float = _knob(0.7, 0, 1)

@@ -19,6 +19,7 @@ from psis_bench.data.synthetic.parameters import SceneParameters, SyntheticParam
 from psis_bench.data.synthetic.primitives import Part, chain, ellipse, limb, part, polar
 from psis_bench.data.synthetic.raster import EMPTY, Drawing, draw, fill, pose
 from psis_bench.data.synthetic.textures import colour
+from psis_bench.splits.categories import VOC_NAMES
 
 SUBSETS = ("train", "val")
 _SUPERSAMPLING = 2
@@ -113,9 +114,11 @@ class _Canvas:
 
     def _propose(self) -> tuple[str, Drawing, tuple[float, float, float]]:
         rng, scene = self.rng, self.scene
-        name = _NAMES[rng.integers(len(_NAMES))]
+        names = _VOC if rng.random() < scene.voc_share else _OTHERS
+        name = names[rng.integers(len(names))]
         side = float(np.exp(rng.uniform(np.log(scene.side_min), np.log(scene.side_max)))) * _SUPERSAMPLING
-        x, y = (rng.uniform(0.3 * side, length - 0.3 * side) for length in (self.width, self.height))
+        margins = (min(0.3 * side, length / 2) for length in (self.width, self.height))
+        x, y = (rng.uniform(m, length - m) for m, length in zip(margins, (self.width, self.height), strict=True))
         if self._places and rng.random() < scene.overlap:
             neighbour = rng.integers(len(self._places))
             nx, ny, other = self._places[neighbour]
@@ -227,6 +230,8 @@ class _Canvas:
 
 
 _NAMES = tuple(sorted(FAMILIES))
+_VOC = tuple(sorted(VOC_NAMES))
+_OTHERS = tuple(sorted(set(FAMILIES) - set(VOC_NAMES)))
 
 
 def _halved(field: NDArray[np.float32]) -> NDArray[np.float32]:
