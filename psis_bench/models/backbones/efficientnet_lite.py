@@ -112,9 +112,11 @@ class EfficientNetLite0(BaseModule):
                 channels = out_channels
             self._ends.append(len(self._blocks) - 1)
         self._frozen_blocks = self._ends[frozen_stages - 1] + 1 if frozen_stages else 0
-        if frozen_stages:
-            frozen = [self._conv_stem, self._bn0, *self._blocks[: self._frozen_blocks]]
-            nn.ModuleList(frozen).requires_grad_(False)
+        for part in self._frozen_parts():
+            part.requires_grad_(False)
+
+    def _frozen_parts(self) -> list[nn.Module]:
+        return [self._conv_stem, self._bn0, *self._blocks[: self._frozen_blocks]] if self._frozen_blocks else []
 
     def init_weights(self) -> None:
         """Load the ImageNet weights when asked to; otherwise He initialisation."""
@@ -129,8 +131,8 @@ class EfficientNetLite0(BaseModule):
     def train(self, mode: bool = True) -> EfficientNetLite0:
         """Set training mode, keeping batch norm in evaluation mode where it is frozen."""
         super().train(mode)
-        if self.frozen_norm:
-            for module in self.modules():
+        for part in [self] if self.frozen_norm else self._frozen_parts():
+            for module in part.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
         return self
