@@ -27,6 +27,7 @@ from torch import Tensor
 from psis_bench.errors import UserError
 from psis_bench.files import atomic_path, write_json
 
+LOWER_THE_RATE = "lower the learning rate (mm.optim_wrapper.optimizer.lr=...) with overwrite=train"
 # What a damaged file, or one with code in it, can raise while it is read without running anything.
 _UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError)
 
@@ -49,13 +50,21 @@ class ResumableCheckpoint(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
-        """Save when it is time."""
+        """Save when it is time.
+
+        Raises:
+            UserError: A weight is NaN or infinite, which the losses show only an iteration later.
+        """
         iteration = runner.iter + 1
         if (iteration % self.interval and iteration != runner.max_iters) or not is_main_process():
             return
         name = f"iter_{iteration}.pth"
+        state = resumable_state(runner)
+        for weight, value in state["state_dict"].items():
+            if not bool(torch.isfinite(value).all()):
+                raise UserError(f"{weight} is not finite after iteration {iteration}", cure=LOWER_THE_RATE)
         with atomic_path(self.folder / name) as temporary:
-            torch.save(resumable_state(runner), temporary)
+            torch.save(state, temporary)
         write_json(self.folder / "last.json", {"iteration": iteration, "file": name})
         for old in self.folder.glob("iter_*.pth"):
             if old.name != name:

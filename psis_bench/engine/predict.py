@@ -212,7 +212,7 @@ def predict(run: RunDirectory) -> None:
             where=str(run.final_weights),
             cure="train again with overwrite=train",
         )
-    config = compose_run(run.config, classes=weights.classes)
+    config = compose_run(run.config, classes=weights.classes, max_detections=run.split.max_detections)
     device = use_device(run.config.device, run.config.threads)
     predictor = load_predictor(config, weights, device=device, where=str(run.final_weights))
     if predictor.has_detector:

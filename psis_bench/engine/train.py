@@ -45,7 +45,7 @@ def train(run: RunDirectory) -> None:
     # Read once only to be checked: every fault is found before the first iteration, not in the middle of one.
     coco = read_coco(annotations, images=dataset.train.images, on_bad_boxes=dataset.on_bad_boxes)
     split = run.split.resolve(coco.categories, where=str(annotations))
-    config = compose_run(run.config, classes=list(split.names.values()))
+    config = compose_run(run.config, classes=list(split.names.values()), max_detections=run.split.max_detections)
     write_text(run.mm_config, config.pretty_text)
     settings = run.config
     train_model(

@@ -16,7 +16,7 @@ from psis_bench.config import RunConfig
 from psis_bench.config_listing import check_name
 from psis_bench.errors import UserError, did_you_mean
 
-_SLOTS = ("trunk", "crop_source", "num_classes", "roi_size", "upsample_channels")
+_SLOTS = ("trunk", "crop_source", "num_classes", "roi_size", "upsample_channels", "max_detections")
 _COUNTS = ("batch_size", "max_iters", "checkpoint_interval", "log_interval", "test_images_per_part")
 # What training and prediction read of a config; the rest has done its work when the file has run.
 _READ = ("model", "train_pipeline", "test_pipeline", "optim_wrapper", "param_scheduler", "vis_backends", *_COUNTS)
@@ -134,7 +134,7 @@ def fill_slots(config: Config, choices: Mapping[str, Any]) -> None:
             place[key] = value
 
 
-def compose_run(run: RunConfig, *, classes: Sequence[str]) -> Config:
+def compose_run(run: RunConfig, *, classes: Sequence[str], max_detections: int = 100) -> Config:
     """Compose what a run's configuration names and apply its ``mm.`` overrides; see `compose_model`.
 
     Raises:
@@ -147,6 +147,7 @@ def compose_run(run: RunConfig, *, classes: Sequence[str]) -> Config:
         schedule=run.schedule,
         iterations=run.iterations,
         classes=classes,
+        max_detections=max_detections,
     )
     for path, value in run.mm.items():
         first = path.partition(".")[0]
@@ -168,6 +169,7 @@ def compose_model(
     schedule: str | None,
     iterations: int | None,
     classes: Sequence[str],
+    max_detections: int = 100,
 ) -> Config:
     """Put model, mask head and schedule together.
 
@@ -178,6 +180,7 @@ def compose_model(
         schedule: Name below ``configs/schedules``; None takes the model's own.
         iterations: Length of training; None takes the schedule's own.
         classes: Class names of the data set, in the order of its annotation file.
+        max_detections: Detections an image that the split allows.
 
     Returns:
         A config with ``model``, ``train_pipeline``, ``test_pipeline``, ``batch_size``, ``optim_wrapper``,
@@ -193,6 +196,7 @@ def compose_model(
             "trunk": trunk,
             "crop_source": crop_source,
             "num_classes": len(classes),
+            "max_detections": max_detections,
             "roi_size": head.get("roi_size"),
             "upsample_channels": head.get("upsample_channels"),
         },

@@ -221,3 +221,8 @@ def test_a_config_that_does_not_run(tmp_path: Path) -> None:
     broken.write_text("model = dict(type='DetectionFree'\n")
     with pytest.raises(UserError, match=r"mine\.py: cannot read the config"):
         compose(model=str(broken))
+
+
+def test_the_split_caps_the_detections_of_an_image() -> None:
+    config = compose(model="deep_marc/small", max_detections=300)
+    assert config.model.test_cfg.rcnn.max_per_img == 300

@@ -18,6 +18,7 @@ batch_size = 64
 slots = dict(
     trunk=["model.roi_head.mask_head.trunk"],
     crop_source=["model.roi_head.crop_source"],
+    max_detections=["model.test_cfg.rcnn.max_per_img"],
     num_classes=["model.roi_head.bbox_head.num_classes"],
     upsample_channels=["model.roi_head.mask_head.upsample_channels"],
     roi_size=["model.roi_head.mask_roi_extractor.roi_layer.output_size"],
