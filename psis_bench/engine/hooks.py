@@ -13,6 +13,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from psis_bench.console import Bar
+from psis_bench.engine.checkpoints import LOWER_THE_RATE
 from psis_bench.engine.stream import derived_seed
 from psis_bench.errors import UserError
 
@@ -69,7 +70,7 @@ class TrainLog(Hook):
                 raise UserError(
                     f"{name} is {value} at iteration {iteration}",
                     where=str(self.path),
-                    cure="lower the learning rate (mm.optim_wrapper.optimizer.lr=...) with overwrite=train",
+                    cure=LOWER_THE_RATE,
                 )
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.count += 1
