@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,6 @@ from psis_bench.files import write_text
 from psis_bench.models import registered  # noqa: F401 - supplies mmcv's operations, so it comes before MMDetection
 from psis_bench.models.compose import compose_run
 from psis_bench.run import RunDirectory
-from psis_bench.splits.protocol import ResolvedSplit
 
 
 def train(run: RunDirectory) -> None:
@@ -45,14 +45,16 @@ def train(run: RunDirectory) -> None:
     # Read once only to be checked: every fault is found before the first iteration, not in the middle of one.
     coco = read_coco(annotations, images=dataset.train.images, on_bad_boxes=dataset.on_bad_boxes)
     split = run.split.resolve(coco.categories, where=str(annotations))
-    config = compose_run(run.config, classes=list(split.names.values()), max_detections=run.split.max_detections)
+    classes = [str(category["name"]) for category in coco.categories]
+    config = compose_run(run.config, classes=classes, max_detections=run.split.max_detections)
     write_text(run.mm_config, config.pretty_text)
     settings = run.config
     train_model(
         config,
         folder=run.path,
         subset=dataset.train,
-        split=split,
+        classes=classes,
+        seen_ids=split.seen_ids,
         seed=settings.seed,
         workers=settings.workers,
         device=settings.device,
@@ -61,7 +63,7 @@ def train(run: RunDirectory) -> None:
 
 
 def training_dataloader(
-    config: Config, *, subset: Subset, split: ResolvedSplit, seed: int, workers: int
+    config: Config, *, subset: Subset, classes: Sequence[str], seen_ids: Iterable[int], seed: int, workers: int
 ) -> dict[str, Any]:
     """Return the config of the training data loader."""
     source = {
@@ -69,8 +71,8 @@ def training_dataloader(
         "ann_file": str(subset.annotations),
         "data_prefix": {"img": str(subset.images)},
         # In the order of the file: MMDetection numbers labels by the file's order, whatever is asked for.
-        "metainfo": {"classes": tuple(split.names.values())},
-        "seen_ids": sorted(split.seen_ids),
+        "metainfo": {"classes": tuple(classes)},
+        "seen_ids": sorted(seen_ids),
         "filter_cfg": {"filter_empty_gt": True, "min_size": 8},
         "pipeline": config.train_pipeline,
     }
@@ -139,7 +141,8 @@ def train_model(
     *,
     folder: Path,
     subset: Subset,
-    split: ResolvedSplit,
+    classes: Sequence[str],
+    seen_ids: Iterable[int],
     seed: int,
     workers: int,
     device: str,
@@ -151,7 +154,8 @@ def train_model(
         config: From `psis_bench.models.compose.compose_model`.
         folder: The run directory; ``checkpoints/`` and ``train_log.jsonl`` are written there.
         subset: The training part of a data set, checked.
-        split: Which classes have mask supervision.
+        classes: Class names in the order of the annotation file, which is that of the labels.
+        seen_ids: Category ids with mask supervision.
         seed: Seed of weights, order, augmentation and sampling.
         workers: Processes that load images; the result does not depend on it.
         device: See `use_device`.
@@ -163,7 +167,7 @@ def train_model(
     place = use_device(device, threads)
     checkpoints = folder / "checkpoints"
     last = last_checkpoint(checkpoints)
-    loader = training_dataloader(config, subset=subset, split=split, seed=seed, workers=workers)
+    loader = training_dataloader(config, subset=subset, classes=classes, seen_ids=seen_ids, seed=seed, workers=workers)
     runner = build_runner(
         config,
         folder=folder,
@@ -182,5 +186,5 @@ def train_model(
             raise from_worker(error) from error
     weights = {name: value.detach().cpu() for name, value in runner.model.state_dict().items()}
     final = checkpoints / "final.safetensors"
-    save_weights(final, weights, classes=list(split.names.values()))
+    save_weights(final, weights, classes=classes)
     return final

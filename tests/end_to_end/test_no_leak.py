@@ -1,0 +1,106 @@
+"""No leak of mask supervision: what stands in the file as masks of unseen classes does not change one bit of a model.
+
+Every model for CPUs is trained, with each source of training crops that it has, so that a new model is covered by
+being there. That the models of full size read their masks in the same way is held by tests/models/test_compose.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pycocotools import mask as coco_mask
+from tiny_data import IDS, SEEN, UNSEEN, TinyData
+
+from psis_bench.config import CROP_SOURCES, resolve_config
+from psis_bench.config_listing import check_name, config_names
+from psis_bench.engine.checkpoints import Weights, load_weights
+from psis_bench.engine.train import train
+from psis_bench.models.compose import load_config
+from psis_bench.run import RunDirectory
+
+Change = Callable[[dict[str, Any], tuple[int, int], np.random.Generator], None]
+
+
+def cases() -> list[Any]:
+    """Return each model for CPUs with each of its crop sources."""
+    found = []
+    for model in config_names("models"):
+        config = load_config(check_name("models", model))
+        if config.schedule == "cpu":
+            sources = CROP_SOURCES if "crop_source" in config.slots else (None,)
+            found += [pytest.param(model, source, id="-".join(filter(None, (model, source)))) for source in sources]
+    return found
+
+
+def random_masks(annotation: dict[str, Any], size: tuple[int, int], generator: np.random.Generator) -> None:
+    """Put random masks, areas and fields that nobody knows in the place of the true ones."""
+    height, width = size
+    if generator.random() < 0.5:
+        annotation["segmentation"] = [(generator.random(10) * min(size)).tolist()]
+    else:
+        rle = coco_mask.encode(np.asfortranarray(generator.integers(0, 2, (height, width)).astype(np.uint8)))
+        annotation["segmentation"] = {"size": [height, width], "counts": rle["counts"].decode()}
+    annotation["area"] = float(generator.uniform(0, height * width))
+    annotation["mask"] = annotation["segmentation"]
+    annotation["keypoints"] = generator.integers(0, min(size), 51).tolist()
+
+
+def no_masks(annotation: dict[str, Any], size: tuple[int, int], generator: np.random.Generator) -> None:
+    """Take masks and areas away."""
+    del annotation["segmentation"], annotation["area"]
+
+
+def change_masks(tiny: TinyData, classes: tuple[str, ...], change: Change) -> None:
+    """Change the masks of some classes in the training file; everything else stays."""
+    original = json.loads(json.dumps(tiny.train))
+    generator = np.random.default_rng(5)
+    sizes = {image["id"]: (image["height"], image["width"]) for image in tiny.train["images"]}
+    chosen = {IDS[name] for name in classes}
+    for annotation in tiny.train["annotations"]:
+        if annotation["category_id"] in chosen:
+            change(annotation, sizes[annotation["image_id"]], generator)
+    tiny.write()
+    tiny.train = original
+
+
+def trained(tiny: TinyData, name: str, model: str, crop_source: str | None) -> Weights:
+    more = [] if crop_source is None else [f"crop_source={crop_source}"]
+    # The other iterations' images would do as well; three of two images see most of the eight.
+    run = RunDirectory.of(resolve_config(tiny.arguments(model, "mask_head=resnet4", *more, out=name, iterations=3)))
+    train(run)
+    return load_weights(run.final_weights)
+
+
+def same(one: Weights, other: Weights) -> bool:
+    assert one.tensors.keys() == other.tensors.keys()
+    return all(torch.equal(value, other.tensors[name]) for name, value in one.tensors.items())
+
+
+@pytest.mark.parametrize(("model", "crop_source"), cases())
+def test_masks_of_unseen_classes_change_nothing(tiny: TinyData, model: str, crop_source: str | None) -> None:
+    true = trained(tiny, "true", model, crop_source)
+    assert true.classes == tuple(category["name"] for category in tiny.train["categories"])
+    assert all(torch.isfinite(value).all() for value in true.tensors.values())
+    before = (tiny.folder / "train.json").read_text()
+    for name, change in (("random", random_masks), ("none", no_masks)):
+        change_masks(tiny, UNSEEN, change)
+        assert (tiny.folder / "train.json").read_text() != before
+        assert same(trained(tiny, name, model, crop_source), true), f"{name} masks of unseen classes change {model}"
+    change_masks(tiny, SEEN, random_masks)
+    assert not same(trained(tiny, "control", model, crop_source), true), "this test would not see a leak"
+    assert_losses_are_equal(tiny.folder)
+
+
+def assert_losses_are_equal(folder: Path) -> None:
+    logs = []
+    for name in ("true", "random", "none"):
+        lines = [json.loads(line) for line in (folder / name / "train_log.jsonl").read_text().splitlines()]
+        logs.append([{key: value for key, value in line.items() if key != "seconds"} for line in lines])
+    assert logs[0] == logs[1] == logs[2]
+    assert all(line["loss_mask"] > 0 for line in logs[0])
