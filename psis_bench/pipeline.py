@@ -195,7 +195,13 @@ def _report(run: RunDirectory) -> None:
     from psis_bench.report.build import build_report
 
     val = run.dataset.val
-    build_report(run.path, annotations=val.annotations, images=val.images, split=run.split)
+    build_report(
+        run.path,
+        annotations=val.annotations,
+        images=val.images,
+        split=run.split,
+        on_bad_boxes=run.dataset.on_bad_boxes,
+    )
 
 
 _STAGES = {Stage.TRAIN: _train, Stage.PREDICT: _predict, Stage.SCORE: _score, Stage.REPORT: _report}

@@ -10,10 +10,18 @@ from psis_bench.report.run_files import RunFiles, read_run
 
 if TYPE_CHECKING:
     from psis_bench.data.coco_format import CocoFile
+    from psis_bench.data.dataset_config import OnBadBoxes
     from psis_bench.splits.protocol import SplitProtocol
 
 
-def build_report(run_directory: Path, *, annotations: Path, images: Path, split: SplitProtocol) -> Path:
+def build_report(
+    run_directory: Path,
+    *,
+    annotations: Path,
+    images: Path,
+    split: SplitProtocol,
+    on_bad_boxes: OnBadBoxes = "error",
+) -> Path:
     """Write the page of a scored run.
 
     Args:
@@ -22,6 +30,7 @@ def build_report(run_directory: Path, *, annotations: Path, images: Path, split:
         annotations: The COCO-format annotation file that was scored.
         images: Folder of its pictures; missing ones become placeholders.
         split: The split that was scored.
+        on_bad_boxes: As the data set's configuration says; it must be what was scored with.
 
     Returns:
         Path of ``report.html``: one file that needs no other and opens no connection.
@@ -37,7 +46,7 @@ def build_report(run_directory: Path, *, annotations: Path, images: Path, split:
 
     run = read_run(run_directory)
     _check_split(run, split)
-    coco = read_coco(annotations)
+    coco = read_coco(annotations, on_bad_boxes=on_bad_boxes)
     galleries, notes = build_galleries(
         run.per_instance, coco=coco, images=images, predictions=run_directory / "predictions" / "gt_box_masks"
     )

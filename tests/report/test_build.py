@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from psis_bench.errors import UserError
+from psis_bench.report.build import build_report
 from psis_bench.splits import SplitProtocol, get_split
 
 VOID = {"meta", "link", "br", "img", "use"}
@@ -202,6 +203,20 @@ def test_another_annotation_file_is_told(fake_run: Any, copy_of: Callable[[Any],
     run.annotations = tmp_path / "instances.json"
     run.annotations.write_text(fake_run.annotations.read_text() + "\n")
     assert any("instances.json has changed since the run was scored" in text for text in Page(run.build()).texts)
+
+
+def test_bad_boxes_that_were_dropped_for_scoring_are_dropped_here(
+    fake_run: Any, copy_of: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    run = copy_of(fake_run)
+    content = json.loads(fake_run.annotations.read_text())
+    content["annotations"].append({**content["annotations"][0], "id": 10**9, "bbox": [1, 1, 0, 5]})
+    run.annotations = tmp_path / "instances.json"
+    run.annotations.write_text(json.dumps(content))
+    given = {"annotations": run.annotations, "images": run.images, "split": run.split}
+    with pytest.raises(UserError, match="has no area"):
+        build_report(run.directory, **given)
+    assert build_report(run.directory, **given, on_bad_boxes="drop").is_file()
 
 
 def test_split_without_unseen_classes(make_run: Callable[..., Any]) -> None:
