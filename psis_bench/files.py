@@ -24,6 +24,7 @@ _CURES = {
     errno.EACCES: "choose a folder that you may write to",
     errno.EPERM: "choose a folder that you may write to",
     errno.EROFS: "choose a folder that you may write to",
+    errno.ENOENT: "choose a folder that can be made",
     errno.ENOTDIR: "choose another place: a file stands where a folder is needed",
     errno.EISDIR: "choose another place: a folder stands where a file is needed",
     errno.EEXIST: "choose another place: a file stands where a folder is needed",

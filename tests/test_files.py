@@ -44,7 +44,13 @@ def test_a_file_where_a_folder_is_needed_is_named_with_a_cure(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("number", "cure"), [(errno.ENOSPC, "free some disk space"), (errno.EROFS, "choose a folder"), (errno.EIO, None)]
+    ("number", "cure"),
+    [
+        (errno.ENOSPC, "free some disk space"),
+        (errno.EROFS, "choose a folder"),
+        (errno.ENOENT, "choose a folder that can be made"),
+        (errno.EIO, None),
+    ],
 )
 def test_failed_writes_become_errors_of_one_line(number: int, cure: str | None) -> None:
     error = write_error(Path("runs/a"), OSError(number, "reason"))

@@ -52,7 +52,7 @@ keys:
   device=NAME        auto | cpu | cuda | cuda:N                   [auto]
   workers=N          processes that load data                     [1]
   threads=N          CPU threads, 0: all cores                    [0]
-  out=DIR            the run directory           [runs/<split>/<model>-<data>-seed<N>]
+  out=DIR            the run directory        [runs/<split>/<what is chosen>-seed<N>]
   overwrite=STAGE    none | train | predict | score | report | all: results from this stage on
                      are thrown away                              [none]
   mm.PATH=VALUE      change a value of MMEngine's configuration; +mm.PATH=VALUE adds one

@@ -51,8 +51,9 @@ def config_of(arguments: Sequence[str]) -> RunConfig:
     """
     words = list(arguments)
     folder: Path | None = None
-    if words and "=" not in words[0] and (Path(words[0]) / "config.yaml").is_file():
-        folder = Path(words.pop(0))
+    if words and "=" not in words[0] and _is_path(words[0]):
+        # What has no config.yaml is no run; reading it says so.
+        folder = Path(words.pop(0)).expanduser()
         if any(word.startswith("out=") for word in words):
             raise UserError("both the folder of a run and out= are given", cure="give one of them")
     elif not any(word.startswith("split=") for word in words):
@@ -63,6 +64,11 @@ def config_of(arguments: Sequence[str]) -> RunConfig:
         return resolve_config(words)
     saved = dataclasses.replace(load_config(folder / "config.yaml"), out=str(folder), overwrite="none")
     return resolve_config(words, base=saved)
+
+
+def _is_path(word: str) -> bool:
+    """Whether a word stands for a folder, rather than for a setting without its key or its value."""
+    return Path(word).is_dir() or word.startswith(("/", "./", "../", "~", "runs/"))
 
 
 def _made(run: Path, stage: Stage) -> Path:

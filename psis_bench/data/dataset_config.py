@@ -90,6 +90,8 @@ def get_dataset(name: str, *, root: str | None = None) -> DatasetConfig:
         return read_dataset(Path(name), root=root)
     files = _config_files()
     if name not in files:
+        if Path(name).is_dir():
+            raise UserError("is a folder", where=name, cure=f"give a data set's YAML, as in data={name}/dataset.yaml")
         raise UserError(f"unknown data set {name!r}", cure=did_you_mean(name, [*files, "a path to a .yaml"]))
     return read_dataset(files[name], root=root)
 

@@ -137,3 +137,12 @@ def test_wrong_yaml_is_one_line_with_key_and_cure(tmp_path: Path, text: str, exp
 def test_unknown_data_set(name: str, expected: str) -> None:
     with pytest.raises(UserError, match=expected):
         get_dataset(name)
+
+
+def test_a_folder_is_not_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_set").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        UserError, match=r"my_set: is a folder; give a data set's YAML, as in data=my_set/dataset\.yaml"
+    ):
+        get_dataset("my_set")
