@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from psis_bench.data.coco_format import CocoFile
 from psis_bench.rle import area_of
-from psis_bench.splits.protocol import ResolvedSplit
 
 _BOX_SUPERVISION = ("id", "image_id", "category_id", "bbox", "iscrowd", "ignore")
 """What stays of an instance without mask supervision. Fields that we do not know could hold its mask."""
@@ -31,14 +29,10 @@ def restrict_masks(annotation: Mapping[str, Any], *, seen_ids: frozenset[int]) -
     """
     _, _, width, height = annotation["bbox"]
     if annotation["category_id"] in seen_ids and _has_mask(annotation.get("segmentation")):
-        return {"area": width * height, **annotation, "has_mask": True}
+        # MMDetection drops the box of an annotation whose area is 0, whatever its mask.
+        return {**annotation, "area": annotation.get("area") or width * height, "has_mask": True}
     restricted = {key: annotation[key] for key in _BOX_SUPERVISION if key in annotation}
     return {**restricted, "area": width * height, "has_mask": False}
-
-
-def restrict_file(coco: CocoFile, resolved: ResolvedSplit) -> list[dict[str, Any]]:
-    """Return all annotations of a file with the supervision that the split allows, in the file's order."""
-    return [restrict_masks(annotation, seen_ids=resolved.seen_ids) for annotation in coco.annotations]
 
 
 def _has_mask(segmentation: Any) -> bool:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psis_bench.data.coco_format import CocoFile, read_coco
-from psis_bench.data.supervision import restrict_file, restrict_masks
+from psis_bench.data.coco_format import read_coco
+from psis_bench.data.supervision import restrict_masks
 from psis_bench.splits import get_split
 
 ANNOTATION = {
@@ -56,6 +56,12 @@ def test_seen_class_without_a_single_pixel_has_no_mask_and_keeps_its_box(segment
     assert (restricted["bbox"], restricted["area"]) == (ANNOTATION["bbox"], 40.0)
 
 
+def test_area_zero_of_a_seen_class_does_not_cost_the_box() -> None:
+    # MMDetection passes over annotations whose area is not above 0.
+    restricted = restrict_masks({**ANNOTATION, "area": 0}, seen_ids=SEEN)
+    assert (restricted["has_mask"], restricted["area"]) == (True, 40.0)
+
+
 def test_missing_area_of_a_seen_class_is_the_box_and_missing_iscrowd_stays_missing() -> None:
     annotation = {key: value for key, value in ANNOTATION.items() if key not in ("area", "iscrowd")}
     for seen_ids in (SEEN, UNSEEN):
@@ -79,7 +85,7 @@ def test_unseen_result_does_not_depend_on_the_mask(segmentation: Any, area: Any,
 def test_whole_file_keeps_every_box_in_order(shared_data: Path) -> None:
     coco = read_coco(shared_data / "coco_tiny" / "annotations" / "instances_train.json")
     resolved = get_split("voc2nonvoc").resolve(coco.categories)
-    restricted = restrict_file(coco, resolved)
+    restricted = [restrict_masks(annotation, seen_ids=resolved.seen_ids) for annotation in coco.annotations]
     for key in ("id", "image_id", "category_id", "bbox", "iscrowd"):
         assert [after[key] for after in restricted] == [before[key] for before in coco.annotations]
     for after in restricted:
@@ -88,15 +94,14 @@ def test_whole_file_keeps_every_box_in_order(shared_data: Path) -> None:
         assert seen or after["area"] == after["bbox"][2] * after["bbox"][3]
 
 
-def test_classes_of_neither_group_lose_their_masks_too(tmp_path: Path) -> None:
+def test_classes_of_neither_group_lose_their_masks_too() -> None:
     categories = [{"id": number, "name": name} for number, name in ((1, "person"), (3, "car"), (8, "truck"))]
     annotations = [{**ANNOTATION, "id": category["id"], "category_id": category["id"]} for category in categories]
-    content = {"images": [], "annotations": annotations, "categories": categories}
-    coco = CocoFile(path=tmp_path, sha256="", **content)
     split = get_split("single_source/car")
     present = {category["name"] for category in categories}
     resolved = type(split)(
         name="x", version=1, seen=("car",), unseen=tuple(set(split.unseen) & present), description=""
     ).resolve(categories)
     assert resolved.group_of(1) == "other"
-    assert [after["has_mask"] for after in restrict_file(coco, resolved)] == [False, True, False]
+    restricted = [restrict_masks(annotation, seen_ids=resolved.seen_ids) for annotation in annotations]
+    assert [after["has_mask"] for after in restricted] == [False, True, False]
