@@ -17,7 +17,19 @@ PACKAGE = REPOSITORY / "psis_bench"
 FULL_INSTALL_ONLY = ("models", "engine")  # the only parts of the package that may import torch and the mm packages
 HEAVY = ("torch", "torchvision", "mmcv", "mmdet", "mmengine", "tensorboard", "safetensors")
 
-TESTED_WITH: dict[str, str] = {}  # part of the package -> the test file of another part that holds it
+TESTED_WITH = {  # part of the package -> the test file of another part that holds it
+    "commands": "tests/cli/test_cli.py",
+    "config.py": "tests/cli/test_config.py",
+    "config_listing.py": "tests/cli/test_config.py",
+    "doctor.py": "tests/cli/test_doctor.py",
+    "doctor_probe.py": "tests/cli/test_doctor.py",
+    "overwriting.py": "tests/cli/test_run.py",
+    "pipeline.py": "tests/cli/test_pipeline.py",
+    "run.py": "tests/cli/test_run.py",
+    "run_lengths.py": "tests/test_rle.py",
+    "stages.py": "tests/cli/test_pipeline.py",
+    "yaml_file.py": "tests/splits/test_custom.py",
+}
 
 LONGEST_FILE = 350
 LONGER_FOR_A_REASON: dict[str, str] = {}  # path -> reason
