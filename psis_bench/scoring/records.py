@@ -26,7 +26,7 @@ Sizes = Mapping[int, tuple[int, int]]
 """Image id -> (height, width) in pixels."""
 
 _ROWS_AT_A_TIME = 8192
-_AGAIN = "make the predictions again"
+AGAIN = "make the predictions again: psis-bench run ... overwrite=predict"
 
 
 def schema_of(kind: Kind) -> Any:
@@ -150,10 +150,10 @@ def read_parts(folder: Path, *, kind: Kind) -> Iterator[Records]:
             are not those of the schema.
     """
     if not folder.is_dir():
-        raise UserError("no such folder", where=str(folder), cure=_AGAIN)
+        raise UserError("no such folder", where=str(folder), cure=AGAIN)
     for index, path in enumerate(sorted(folder.glob("part-*.parquet"))):
         if path != part_path(folder, index):
-            raise UserError("this part of the predictions is missing", where=str(part_path(folder, index)), cure=_AGAIN)
+            raise UserError("this part of the predictions is missing", where=str(part_path(folder, index)), cure=AGAIN)
         yield from _read_part(path, kind)
 
 
@@ -193,7 +193,7 @@ def _read_part(path: Path, kind: Kind) -> Iterator[Records]:
                 first_row += len(records)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"not a whole Parquet file ({reason})", where=str(path), cure=_AGAIN) from error
+        raise UserError(f"not a whole Parquet file ({reason})", where=str(path), cure=AGAIN) from error
 
 
 def _check_schema(path: Path, found: Any, kind: Kind) -> None:

@@ -20,7 +20,7 @@ from psis_bench.scoring.checked_detections import Detections, read_detections
 from psis_bench.scoring.detection import DetectionTables, Engine, evaluate_detections
 from psis_bench.scoring.ground_truth import Floats, GroundTruth, read_ground_truth
 from psis_bench.scoring.gt_box_iou import gt_box_ious, mean_iou
-from psis_bench.scoring.records import read_parts, read_results
+from psis_bench.scoring.records import AGAIN, read_parts, read_results
 from psis_bench.scoring.results import DatasetIdentity, GroupScores, Scores, SplitIdentity
 from psis_bench.scoring.trivial import trivial_ious
 
@@ -169,7 +169,7 @@ def _detections(predictions: Path, truth: GroundTruth, limit: int) -> tuple[Dete
         detection_free = _check_folder(predictions)
         if not folder.is_dir():
             if detection_free is False:
-                raise UserError("no such folder", where=str(folder), cure="make the predictions again")
+                raise UserError("no such folder", where=str(folder), cure=AGAIN)
             return None, [NO_DETECTOR]
         detections = read_detections(read_parts(folder, kind="detections"), truth)
     best = detections.best_of_each_image(limit)
@@ -194,7 +194,7 @@ def _check_folder(predictions: Path) -> bool | None:
         complete: bool = manifest["complete"] is True
         detection_free: bool | None = manifest.get("detection_free")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError("not a manifest of predictions", where=str(path), cure="make the predictions again") from error
+        raise UserError("not a manifest of predictions", where=str(path), cure=AGAIN) from error
     if not complete:
         raise UserError("the predictions are not complete", where=str(path), cure="run predict again: it goes on")
     return detection_free

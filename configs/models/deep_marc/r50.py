@@ -3,11 +3,13 @@
 Paper, VOC masks only, mask AP overall / VOC / non-VOC, default head: ``crop_source=gt`` 29.4 / 39.7 / 25.9,
 ``crop_source=proposals+gt`` 23.5 / 39.5 / 18.2. The official README adds 33.1 non-VOC for ``mask_head=hourglass52``.
 Numbers from the official ``deep_mask_head_rcnn_voc_r50.yaml`` and the defaults of ``deep_mask_head_rcnn.py``
-(tensorflow/models, deepmac_maskrcnn): batch 64, 70,000 steps, scale jitter 0.8 to 1.25, synchronised batch norm, anchors of size 8 at P2 to P6, box head with 4 convolutions and one fully connected layer, 100 detections.
+(tensorflow/models, deepmac_maskrcnn): batch 64, 70,000 steps, scale jitter 0.8 to 1.25, synchronised batch norm,
+anchors of size 8 at P2 to P6, box head with 4 convolutions and one fully connected layer, 100 detections.
 Unverified: AP of this config (no GPU run yet).
 
 Deviations: MMDetection's box coder, samplers and RoIAlign (sampling 2, half-pixel aligned); the official code samples
-one point a bin. A jittered image is used whole, where the official code crops or pads it to 1024 x 1024. Batch norm eps 1e-4 and momentum 0.003 (Keras 0.997) as official.
+one point a bin. A jittered image is used whole, where the official code crops or pads it to 1024 x 1024.
+Batch norm eps 1e-4 and momentum 0.003 (Keras 0.997) as official.
 Command: ``psis-bench run split=voc2nonvoc model=deep_marc/r50 mask_head=conv4 crop_source=gt data=coco``.
 """
 
