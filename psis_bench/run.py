@@ -221,7 +221,8 @@ class RunDirectory:
             raise write_error(path, error) from error
         with handle:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Not flock: loading processes would inherit it, and they outlive a killed run by some seconds.
+                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 # Some network file systems have no locks: working without one beats not working.
                 if error.errno in (errno.EWOULDBLOCK, errno.EACCES):

@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -180,10 +181,12 @@ def train_model(
         runner.register_hook(SeedEachIteration(seed=seed))
         runner.register_hook(TrainLog(path=folder / "train_log.jsonl", interval=config.log_interval, bar=bar))
         runner.register_hook(ResumableCheckpoint(folder=checkpoints, interval=config.checkpoint_interval))
-        try:
-            runner.train()
-        except UserError as error:
-            raise from_worker(error) from error
+        # MMEngine and the libraries below it tell of files that they read on standard output, where results go.
+        with (folder / "mmengine" / "stdout.txt").open("a", encoding="utf-8") as told, redirect_stdout(told):
+            try:
+                runner.train()
+            except UserError as error:
+                raise from_worker(error) from error
     weights = {name: value.detach().cpu() for name, value in runner.model.state_dict().items()}
     final = checkpoints / "final.safetensors"
     save_weights(final, weights, classes=classes)

@@ -8,8 +8,6 @@ mask is empty.
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Iterable
 from typing import Any
 
@@ -36,12 +34,6 @@ class PartiallySupervisedDataset(CocoDataset):
         # Before the base class reads the file, which it does in its constructor.
         self.seen_ids = frozenset(seen_ids)
         super().__init__(**kwargs)
-
-    def load_data_list(self) -> list[dict[str, Any]]:
-        """Read the annotation file, without pycocotools' notes on standard output, where results go."""
-        with contextlib.redirect_stdout(io.StringIO()):
-            records: list[dict[str, Any]] = super().load_data_list()
-        return records
 
     def parse_data_info(self, raw_data_info: dict[str, Any]) -> dict[str, Any]:
         """Parse one image's record after taking away the masks that the split withholds."""

@@ -72,7 +72,7 @@ def test_file_systems_without_locks_do(tmp_path: Path, monkeypatch: pytest.Monke
     def refuse(handle: object, how: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr("fcntl.flock", refuse)
+    monkeypatch.setattr("fcntl.lockf", refuse)
     with run_at(tmp_path).locked():
         pass
 

@@ -121,11 +121,6 @@ def test_masks_boxes_and_flags_move_together(tiny: TinyData) -> None:
     assert checked > 5
 
 
-def test_reading_says_nothing_on_standard_output(tiny: TinyData, capsys: pytest.CaptureFixture[str]) -> None:
-    dataset(tiny)[0]
-    assert capsys.readouterr().out == ""
-
-
 def test_packing_refuses_flags_that_do_not_fit_the_boxes() -> None:
     results = {"gt_bboxes": torch.zeros(3, 4), "gt_has_mask": np.ones(2, dtype=bool)}
     with pytest.raises(ValueError, match="left 3 boxes but 2 entries of gt_has_mask"):
