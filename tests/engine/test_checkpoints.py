@@ -129,7 +129,7 @@ def test_code_in_a_checkpoint_is_refused_and_does_not_run(tmp_path: Path) -> Non
             read()
         assert str(path) in one_line(error)
     for name in ("plain.pth", "final.safetensors"):
-        (tmp_path / name).write_bytes(pickle.dumps(Code(witness)))
+        (tmp_path / name).write_bytes(pickle.dumps(Code(witness), protocol=2))
         with pytest.raises(UserError, match=name):
             load_weights(tmp_path / name)
     assert not witness.exists()
