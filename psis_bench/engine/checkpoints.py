@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,7 +65,10 @@ class ResumableCheckpoint(Hook):
             if not bool(torch.isfinite(value).all()):
                 raise UserError(f"{weight} is not finite after iteration {iteration}", cure=LOWER_THE_RATE)
         with atomic_path(self.folder / name) as temporary:
-            torch.save(state, temporary)
+            try:
+                torch.save(state, temporary)
+            except RuntimeError as error:  # all that torch tells of a full disk: "unexpected pos 64 vs 0"
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         write_json(self.folder / "last.json", {"iteration": iteration, "file": name})
         for old in self.folder.glob("iter_*.pth"):
             if old.name != name:

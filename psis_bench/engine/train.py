@@ -6,6 +6,7 @@ that depends on nothing but position, and checkpoints from which the same comman
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import time
@@ -181,12 +182,12 @@ def train_model(
         runner.register_hook(SeedEachIteration(seed=seed))
         runner.register_hook(TrainLog(path=folder / "train_log.jsonl", interval=config.log_interval, bar=bar))
         runner.register_hook(ResumableCheckpoint(folder=checkpoints, interval=config.checkpoint_interval))
-        # MMEngine and the libraries below it tell of files that they read on standard output, where results go.
-        with (folder / "mmengine" / "stdout.txt").open("a", encoding="utf-8") as told, redirect_stdout(told):
-            try:
+        try:
+            # MMEngine and pycocotools tell of each file that they read on standard output, where results go.
+            with redirect_stdout(io.StringIO()):
                 runner.train()
-            except UserError as error:
-                raise from_worker(error) from error
+        except UserError as error:
+            raise from_worker(error) from error
     weights = {name: value.detach().cpu() for name, value in runner.model.state_dict().items()}
     final = checkpoints / "final.safetensors"
     save_weights(final, weights, classes=classes)
