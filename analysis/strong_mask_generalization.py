@@ -76,11 +76,12 @@ def summarise(scores: pd.DataFrame, column: str = "miou") -> pd.DataFrame:
 
 
 def differences(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return ``group, mean, low, high`` of the last head minus the first, paired by seed."""
+    """Return ``head, group, mean, low, high`` of the last head minus the first, paired by seed."""
     table = scores.pivot_table(index=["group", "seed"], columns="head", values="miou", sort=False)
     first, last = scores["head"].iloc[0], scores["head"].unique()[-1]
     gaps = (table[last] - table[first]).groupby("group", sort=False)
-    return pd.DataFrame([{"group": group, **mean_interval(list(gap))._asdict()} for group, gap in gaps])
+    name = f"{last} minus {first}"
+    return pd.DataFrame([{"head": name, "group": group, **mean_interval(list(gap))._asdict()} for group, gap in gaps])
 
 
 def as_markdown(summary: pd.DataFrame, gaps: pd.DataFrame) -> str:
@@ -91,13 +92,10 @@ def as_markdown(summary: pd.DataFrame, gaps: pd.DataFrame) -> str:
         return f"{100 * row['mean']:.1f}{interval}"
 
     lines = ["| mask head | seen | unseen |", "| --- | --- | --- |"]
-    for head in summary["head"].unique():
-        of_head = summary[summary["head"] == head].set_index("group")
+    rows = pd.concat([summary, gaps])
+    for head in rows["head"].unique():
+        of_head = rows[rows["head"] == head].set_index("group")
         lines.append(f"| {head} | {cell(of_head.loc['seen'])} | {cell(of_head.loc['unseen'])} |")
-    by_group = gaps.set_index("group")
-    lines.append(
-        f"| last minus first, paired by seed | {cell(by_group.loc['seen'])} | {cell(by_group.loc['unseen'])} |"
-    )
     return "\n".join(lines) + "\n"
 
 
