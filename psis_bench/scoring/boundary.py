@@ -61,12 +61,16 @@ def boundary_of(mask: Mask, width: int) -> Mask:
     """
     if min(mask.shape) <= 2 * width:
         return mask.copy()
+    if mask.flags.f_contiguous and not mask.flags.c_contiguous:
+        # The square is the same on its side, and crops of run lengths lie column by column.
+        return boundary_of(mask.T, width).T
     import cv2
 
     square = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
     pixels = np.ascontiguousarray(mask).view(np.uint8)
     inside = cv2.erode(pixels, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return mask & (inside == 0)
+    # Erosion only takes pixels away.
+    return np.not_equal(pixels, inside)
 
 
 def boundary_iou(first: Mapping[str, Any], second: Mapping[str, Any], *, ratio: float = RATIO) -> float:
@@ -126,14 +130,12 @@ def boundary_ious(
     boxes = np.stack([mask_boxes(masks, sizes[:, 0]) for masks in (first, second)])
     thick = (boxes[..., 2:].min(axis=2) > 2 * widths).any(axis=0)
     # Masks that do not meet have boundaries that do not meet; those of equal masks are equal.
+    start = boxes[..., :2].min(axis=0)
+    union = np.concatenate([start, (boxes[..., :2] + boxes[..., 2:]).max(axis=0) - start], axis=1)
     for pair in np.flatnonzero(thick & (found > 0) & (found < 1)):
-        box = _union(boxes[0, pair], boxes[1, pair])
-        outlines = [
-            boundary_of(crop_of(masks[pair], box, height=int(sizes[pair, 0])), int(widths[pair]))
-            for masks in (first, second)
-        ]
-        common = np.count_nonzero(outlines[0] & outlines[1])
-        found[pair] = common / np.count_nonzero(outlines[0] | outlines[1])
+        height, width = int(sizes[pair, 0]), int(widths[pair])
+        one, other = (boundary_of(crop_of(masks[pair], union[pair], height=height), width) for masks in (first, second))
+        found[pair] = np.count_nonzero(one & other) / np.count_nonzero(one | other)
     return found
 
 
@@ -184,18 +186,17 @@ def crop_of(runs: Ints, box: Ints, *, height: int) -> Mask:
         bool (box height, box width).
     """
     x, y, across, down = (int(value) for value in box)
-    ends = np.cumsum(runs)
-    starts, stops = ends[: len(runs) // 2 * 2 : 2], ends[1::2]
-    starts, stops = starts[starts < stops], stops[starts < stops]
+    lengths = runs[1::2]
+    starts = runs.cumsum()[: 2 * len(lengths) : 2]
+    if not lengths.all():
+        starts, lengths = starts[lengths > 0], lengths[lengths > 0]
     # A run stays in one piece: it lies in one column, or the crop is as high as the image.
-    column, row = np.divmod(starts, height)
-    first = (column - x) * down + row - y
-    edges = np.stack([first, first + stops - starts], axis=1).ravel()
-    runs_of_crop = np.diff(edges, prepend=0, append=across * down)
-    values = np.arange(len(runs_of_crop)) % 2 == 1
-    return np.repeat(values, runs_of_crop).reshape(across, down).T
-
-
-def _union(first: Ints, second: Ints) -> Ints:
-    start = np.minimum(first[:2], second[:2])
-    return np.concatenate([start, np.maximum(first[:2] + first[2:], second[:2] + second[2:]) - start])
+    column = starts // height
+    edges = np.empty(2 * len(starts) + 1, np.int64)
+    edges[:-1:2] = starts - column * (height - down) - (x * down + y)
+    edges[1::2] = edges[:-1:2] + lengths
+    edges[-1] = across * down
+    edges[1:] -= edges[:-1].copy()
+    values = np.zeros(len(edges), bool)
+    values[1::2] = True
+    return values.repeat(edges).reshape(across, down).T
