@@ -43,12 +43,15 @@ def train(run: RunDirectory) -> None:
     dataset = run.dataset
     if dataset.train is None:
         raise UserError(f"the data set '{dataset.name}' has no training part", cure="add train: to its YAML file")
+    max_detections = run.split.max_detections
+    # Once before anything is read: a mistake in mm. or crop_source is told at once, also where reading takes a minute.
+    compose_run(run.config, classes=run.split.seen, max_detections=max_detections)
     annotations = dataset.train.annotations
     # Read once only to be checked: every fault is found before the first iteration, not in the middle of one.
     coco = read_coco(annotations, images=dataset.train.images, on_bad_boxes=dataset.on_bad_boxes)
     split = run.split.resolve(coco.categories, where=str(annotations))
     classes = [str(category["name"]) for category in coco.categories]
-    config = compose_run(run.config, classes=classes, max_detections=run.split.max_detections)
+    config = compose_run(run.config, classes=classes, max_detections=max_detections)
     write_text(run.mm_config, config.pretty_text)
     settings = run.config
     train_model(

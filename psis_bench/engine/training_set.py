@@ -17,6 +17,7 @@ from mmdet.datasets.transforms import LoadAnnotations, PackDetInputs
 from mmdet.registry import DATASETS, TRANSFORMS
 
 from psis_bench.data.supervision import restrict_masks
+from psis_bench.engine import images  # noqa: F401 - registers LoadCheckedImage, with which every pipeline begins
 
 
 @DATASETS.register_module()
@@ -64,6 +65,11 @@ class LoadMaskSupervision(LoadAnnotations):
             instance.setdefault("mask", nothing)
         masks: list[Any] = super()._process_masks(results)
         return masks
+
+    def _load_masks(self, results: dict[str, Any]) -> None:
+        super()._load_masks(results)
+        # A polygon that covers no pixel's centre is no mask, as in scoring; its box stays.
+        results["gt_has_mask"] &= results["gt_masks"].masks.any(axis=(1, 2))
 
 
 @TRANSFORMS.register_module()

@@ -125,3 +125,17 @@ def test_packing_refuses_flags_that_do_not_fit_the_boxes() -> None:
     results = {"gt_bboxes": torch.zeros(3, 4), "gt_has_mask": np.ones(2, dtype=bool)}
     with pytest.raises(ValueError, match="left 3 boxes but 2 entries of gt_has_mask"):
         PackMaskSupervision().transform(results)
+
+
+def test_a_polygon_that_covers_no_pixel_is_no_mask_but_keeps_its_box(tiny: TinyData) -> None:
+    chosen = next(a for a in tiny.train["annotations"] if a["category_id"] in SEEN_IDS and not a["iscrowd"])
+    x, y = int(chosen["bbox"][0]), int(chosen["bbox"][1])
+    chosen["segmentation"] = [[x + 0.1, y + 0.1, x + 0.2, y + 0.1, x + 0.2, y + 0.2]]
+    index = next(i for i, image in enumerate(tiny.train["images"]) if image["id"] == chosen["image_id"])
+    assert decoded(chosen, (tiny.train["images"][index]["height"], tiny.train["images"][index]["width"])).sum() == 0
+    for packed in dataset(tiny):
+        sample = packed["data_samples"]
+        if sample.img_id == chosen["image_id"]:
+            place = annotations_of(tiny, sample.img_id).index(chosen)
+            assert len(sample.gt_instances) == len(annotations_of(tiny, sample.img_id))
+            assert not sample.gt_instances.has_mask[place]
