@@ -7,8 +7,9 @@ mask logits belongs to the model around it. Variants are configs: ``configs/mask
 from __future__ import annotations
 
 from psis_bench.models.mask_heads.fcn import ConvTrunk
+from psis_bench.models.mask_heads.fully_connected import FullyConnectedTrunk
 from psis_bench.models.mask_heads.hourglass import HourglassTrunk
 from psis_bench.models.mask_heads.resnet import ResNetTrunk
 from psis_bench.models.mask_heads.trunk import Trunk
 
-__all__ = ["ConvTrunk", "HourglassTrunk", "ResNetTrunk", "Trunk"]
+__all__ = ["ConvTrunk", "FullyConnectedTrunk", "HourglassTrunk", "ResNetTrunk", "Trunk"]

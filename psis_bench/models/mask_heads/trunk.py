@@ -33,7 +33,7 @@ class Trunk(BaseModule):
     @property
     @abstractmethod
     def depth(self) -> int:
-        """Number of convolutions on the main path as the paper counts them (Tables 14 to 17)."""
+        """Number of convolutions (or fully connected layers) on the main path as the paper counts them."""
 
     @abstractmethod
     def reset_parameters(self) -> None:
@@ -58,9 +58,9 @@ class Trunk(BaseModule):
 
 
 def glorot_uniform(module: nn.Module) -> None:
-    """Initialise every convolution by Glorot's uniform rule with zero biases: the default of Keras."""
+    """Initialise every convolution and linear layer by Glorot's uniform rule with zero biases: the default of Keras."""
     for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
+        if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
