@@ -46,7 +46,8 @@ def random_masks(annotation: dict[str, Any], size: tuple[int, int], generator: n
     else:
         rle = coco_mask.encode(np.asfortranarray(generator.integers(0, 2, (height, width)).astype(np.uint8)))
         annotation["segmentation"] = {"size": [height, width], "counts": rle["counts"].decode()}
-    annotation["area"] = float(generator.uniform(0, height * width))
+    # MMDetection leaves out instances without area.
+    annotation["area"] = float(generator.integers(0, 2) * generator.uniform(1, height * width))
     annotation["mask"] = annotation["segmentation"]
     annotation["keypoints"] = generator.integers(0, min(size), 51).tolist()
 
