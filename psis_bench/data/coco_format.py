@@ -16,6 +16,8 @@ from psis_bench.data.dataset_config import OnBadBoxes
 from psis_bench.data.image_files import find_missing
 from psis_bench.data.json_file import load_json, without_garbage_collection
 from psis_bench.data.problems import Report, raising
+from psis_bench.errors import UserError
+from psis_bench.files import sha256_of_json
 
 _SECTIONS = ("images", "annotations", "categories")
 _WANTED = "give COCO ground truth: an object with images, annotations and categories"
@@ -59,6 +61,31 @@ def read_coco(
         UserError: The first fault, with file, place and cure.
     """
     content, sha256 = load_json(path)
+    return check_coco(content, path=path, sha256=sha256, images=images, masks=masks, on_bad_boxes=on_bad_boxes)
+
+
+def check_coco(
+    content: Any,
+    *,
+    path: Path = Path("annotations"),
+    sha256: str | None = None,
+    images: Path | None = None,
+    masks: bool = True,
+    on_bad_boxes: OnBadBoxes = "error",
+) -> CocoFile:
+    """Check the content of an annotation file that is in memory.
+
+    Args:
+        content: A mapping with images, annotations and categories.
+        path: What errors call the file.
+        sha256: Of the file's bytes; None takes that of the content as JSON.
+        images: As for `read_coco`.
+        masks: As for `read_coco`.
+        on_bad_boxes: As for `read_coco`.
+
+    Raises:
+        UserError: The first fault, with file, place and cure.
+    """
     report = raising(path)
     dropped = check_content(content, report=report, masks=masks, drop_bad_boxes=on_bad_boxes == "drop")
     if images is not None:
@@ -72,7 +99,7 @@ def read_coco(
         images=content["images"],
         annotations=annotations,
         categories=content["categories"],
-        sha256=sha256,
+        sha256=_hash_of(content, path) if sha256 is None else sha256,
         dropped=len(dropped),
     )
 
@@ -130,3 +157,10 @@ def _has_sections(content: Any, report: Report) -> bool:
             report(section, "is not a list", _WANTED)
             return False
     return True
+
+
+def _hash_of(content: Any, path: Path) -> str:
+    try:
+        return sha256_of_json(content)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"holds what JSON cannot hold: {error}", where=str(path), cure="give plain values") from None

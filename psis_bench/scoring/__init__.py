@@ -1,1 +1,57 @@
-"""From predictions and annotations to scores: no torch, no GPU, one pass for all groups of classes."""
+"""From predictions and annotations to scores: no torch, no GPU, one pass for all groups of classes.
+
+Three lines to a score::
+
+    from psis_bench.scoring import score_predictions
+
+    scores = score_predictions("results.json", annotations="instances_val2017.json", split="voc2nonvoc")
+    scores.groups["unseen"].mask.ap
+
+Names are imported when they are first used. What each number means: docs/scoring.md and docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from psis_bench.scoring.boundary import boundary_iou
+    from psis_bench.scoring.intervals import mean_interval
+    from psis_bench.scoring.results import AveragePrecision, GroupScores, MeanIou, Scores
+    from psis_bench.scoring.score import score_predictions
+    from psis_bench.scoring.table import as_csv, as_markdown
+
+__all__ = [
+    "AveragePrecision",
+    "GroupScores",
+    "MeanIou",
+    "Scores",
+    "as_csv",
+    "as_markdown",
+    "boundary_iou",
+    "mean_interval",
+    "score_predictions",
+]
+
+_MODULES = {
+    "AveragePrecision": "results",
+    "GroupScores": "results",
+    "MeanIou": "results",
+    "Scores": "results",
+    "as_csv": "table",
+    "as_markdown": "table",
+    "boundary_iou": "boundary",
+    "mean_interval": "intervals",
+    "score_predictions": "score",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,6 +13,8 @@ from psis_bench.run_lengths import Ints, encode_string, merge_empty_runs
 from psis_bench.scoring.ground_truth import Flags, Floats, GroundTruth, places_in
 from psis_bench.scoring.records import Records
 
+_OF_THE_FILE = "categories are given by their ids in the annotation file, not by their place in a list of classes"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Detections:
@@ -119,7 +121,7 @@ def check_ids_and_sizes(records: Records, truth: GroundTruth) -> Ints:
     places, known = places_in(truth.image_ids, records.column("image_id"))
     records.refuse(~known, "image_id", f"{truth.path.name} has no image {{}}")
     _, known = places_in(truth.category_ids, records.column("category_id"))
-    records.refuse(~known, "category_id", f"{truth.path.name} has no category {{}}")
+    records.refuse(~known, "category_id", f"{truth.path.name} has no category {{}}", _OF_THE_FILE)
     for field, sides in (("height", truth.heights[places]), ("width", truth.widths[places])):
         wrong = records.column(field) != sides
         expected = sides[np.argmax(wrong)] if wrong.any() else 0

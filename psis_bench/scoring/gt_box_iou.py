@@ -7,12 +7,13 @@ Deep-MAC paper; the plain mean over instances stands beside it. IoU is taken fro
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 
 from psis_bench.errors import UserError
-from psis_bench.run_lengths import Ints, pairwise_iou
+from psis_bench.run_lengths import Ints, RunLengths, pairwise_iou
+from psis_bench.scoring.boundary import boundary_ious
 from psis_bench.scoring.checked_detections import check_ids_and_sizes
 from psis_bench.scoring.ground_truth import Flags, Floats, GroundTruth, places_in
 from psis_bench.scoring.records import Records
@@ -36,12 +37,61 @@ def gt_box_ious(batches: Iterable[Records], truth: GroundTruth) -> Floats:
         UserError: A prediction is malformed, of an unknown annotation, there twice, or missing; names
             file, row and field, or the instance.
     """
+    ious = np.zeros(len(truth.instances))
+    for targets, masks in _matched(batches, truth):
+        ious[targets] = pairwise_iou(masks, truth.instance_masks.take(targets))
+    return ious
+
+
+def gt_box_and_boundary_ious(batches: Iterable[Records], truth: GroundTruth) -> tuple[Floats, Floats]:
+    """Return what `gt_box_ious` does, and the boundary IoU of the same masks, in one reading.
+
+    Returns:
+        IoU and boundary IoU, each float64 (n,) in [0, 1], in the order of ``truth.instances``.
+
+    Raises:
+        UserError: As `gt_box_ious`.
+    """
+    ious, boundaries = np.zeros(len(truth.instances)), np.zeros(len(truth.instances))
+    sizes = truth.sizes_of(truth.images[truth.instances])
+    for targets, masks in _matched(batches, truth):
+        drawn = truth.instance_masks.take(targets)
+        ious[targets] = pairwise_iou(masks, drawn)
+        boundaries[targets] = boundary_ious(masks, drawn, sizes[targets], ious=ious[targets])
+    return ious, boundaries
+
+
+def mean_iou(ious: Floats, categories: Ints, category_ids: Collection[int]) -> MeanIou:
+    """Average IoUs over a group of classes.
+
+    Args:
+        ious: float64 (n,).
+        categories: int64 (n,): the category of each.
+        category_ids: The classes of the group; those without instances do not count.
+
+    Example:
+        Three instances of class 1, one of class 2, none of class 3:
+
+        >>> means = mean_iou(np.array([0.6, 0.7, 0.8, 0.3]), np.array([1, 1, 1, 2]), [1, 2, 3])
+        >>> round(means.class_mean, 4), round(means.instance_mean, 4)
+        (0.5, 0.6)
+    """
+    classes = [ious[categories == category] for category in sorted(category_ids)]
+    means = [float(np.mean(values)) for values in classes if len(values)]
+    chosen = ious[np.isin(categories, list(category_ids))]
+    return MeanIou(
+        class_mean=float(np.mean(means)) if means else None,
+        instance_mean=float(np.mean(chosen)) if len(chosen) else None,
+    )
+
+
+def _matched(batches: Iterable[Records], truth: GroundTruth) -> Iterator[tuple[Ints, RunLengths]]:
+    """Yield places in ``truth.instances`` and the masks predicted for them; at the end, every instance had one."""
     order = np.argsort(truth.annotation_ids, kind="stable")
     ascending = truth.annotation_ids[order]
     scored = np.full(len(order), -1, np.int64)
     scored[truth.instances] = np.arange(len(truth.instances))
     seen = np.zeros(len(order), bool)
-    ious = np.zeros(len(truth.instances))
     for records in batches:
         check_ids_and_sizes(records, truth)
         places, known = places_in(ascending, records.column("annotation_id"))
@@ -52,10 +102,8 @@ def gt_box_ious(batches: Iterable[Records], truth: GroundTruth) -> Floats:
             seen[places] | _repeated(places), "annotation_id", "the prediction for annotation {} is there twice"
         )
         seen[places] = True
-        masks = records.masks()
         rows = np.flatnonzero(scored[places] >= 0)
-        targets = scored[places[rows]]
-        ious[targets] = pairwise_iou(masks.take(rows), truth.instance_masks.take(targets))
+        yield scored[places[rows]], records.masks().take(rows)
     missing = truth.instances[~seen[truth.instances]]
     if len(missing):
         annotation, image = truth.annotation_ids[missing[0]], truth.images[missing[0]]
@@ -65,24 +113,6 @@ def gt_box_ious(batches: Iterable[Records], truth: GroundTruth) -> Floats:
             where=str(truth.path),
             cure="predict again on this annotation file",
         )
-    return ious
-
-
-def mean_iou(ious: Floats, categories: Ints, category_ids: Collection[int]) -> MeanIou:
-    """Average IoUs over a group of classes.
-
-    Args:
-        ious: float64 (n,).
-        categories: int64 (n,): the category of each.
-        category_ids: The classes of the group; those without instances do not count.
-    """
-    classes = [ious[categories == category] for category in sorted(category_ids)]
-    means = [float(np.mean(values)) for values in classes if len(values)]
-    chosen = ious[np.isin(categories, list(category_ids))]
-    return MeanIou(
-        class_mean=float(np.mean(means)) if means else None,
-        instance_mean=float(np.mean(chosen)) if len(chosen) else None,
-    )
 
 
 def _check_belonging(records: Records, truth: GroundTruth, places: Ints) -> None:

@@ -98,11 +98,11 @@ class Records:
         except RleError as error:
             raise self.error(int(rows[error.index]), "mask", error.reason) from error
 
-    def refuse(self, wrong: npt.NDArray[np.bool_], field: str, what: str) -> None:
+    def refuse(self, wrong: npt.NDArray[np.bool_], field: str, what: str, cure: str | None = None) -> None:
         """Raise an error that names the first wrong row, if there is one; ``{}`` in ``what`` is its value."""
         if wrong.any():
             row = int(np.argmax(wrong))
-            raise self.error(row, field, what.format(self.column(field)[row].tolist()))
+            raise self.error(row, field, what.format(self.column(field)[row].tolist()), cure)
 
     def error(self, row: int, field: str, what: str, cure: str | None = None) -> UserError:
         """Return an error that names file, row and field; ``row`` counts from the first of these rows."""
@@ -172,6 +172,20 @@ def read_results(path: Path, *, sizes: Sizes) -> Iterator[Records]:
     results = _load_json(path)
     if not isinstance(results, list):
         raise UserError("not a COCO results file: a list of detections is needed", where=str(path))
+    yield from records_of_results(results, sizes=sizes, path=path)
+
+
+def records_of_results(results: Sequence[Any], *, sizes: Sizes, path: Path = Path("results")) -> Iterator[Records]:
+    """Turn the content of a COCO results file into records, as `read_results` does.
+
+    Args:
+        results: The detections.
+        sizes: The sizes of the images of the annotation file.
+        path: What errors call the file.
+
+    Raises:
+        UserError: A detection is malformed; names file, row and field.
+    """
     for first in range(0, len(results), _ROWS_AT_A_TIME):
         chosen = results[first : first + _ROWS_AT_A_TIME]
         rows = [_row_of_result(path, first + place, result, sizes) for place, result in enumerate(chosen)]
@@ -226,7 +240,7 @@ def _load_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise UserError("no such file", where=str(path)) from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise UserError(f"not readable as JSON ({error})", where=str(path), cure="write the file again") from error
 
 
@@ -237,7 +251,7 @@ def _row_of_result(path: Path, row: int, result: Any, sizes: Sizes) -> dict[str,
     if not isinstance(result, dict):
         raise UserError("a result must be an object", where=f"{path}: row {row}")
     for field in ("image_id", "category_id"):
-        if not isinstance(result.get(field), int) or isinstance(result[field], bool) or abs(result[field]) >= 2**63:
+        if not _is_whole(result.get(field)) or abs(result[field]) >= 2**63:
             raise error(field, f"must be a whole number, not {result.get(field)!r}")
     if not _is_number(result.get("score")):
         raise error("score", f"must be a number, not {result.get('score')!r}")
@@ -272,7 +286,12 @@ def _batch_of_rows(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    # A whole number of hundreds of digits is none that a float can hold.
+    return isinstance(value, float) or (_is_whole(value) and abs(value) < 2**63)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _array(values: Any, field: Any) -> Any:

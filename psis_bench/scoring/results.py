@@ -86,6 +86,7 @@ class GroupScores:
         gt_box_miou: Predicted masks on ground-truth boxes.
         full_box: The trivial row that fills the ground-truth box.
         ellipse: The trivial row that fills the ellipse inscribed in it.
+        boundary_miou: Boundary IoU of the predicted masks on ground-truth boxes, where it was asked for.
     """
 
     classes: int
@@ -95,10 +96,13 @@ class GroupScores:
     gt_box_miou: MeanIou | None
     full_box: MeanIou
     ellipse: MeanIou
+    boundary_miou: MeanIou | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the scores as in ``scores.json``."""
+        """Return the scores as in ``scores.json``; ``boundary_miou`` is there only when it was asked for."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.boundary_miou is None:
+            del values["boundary_miou"]
         return {name: value.to_dict() if hasattr(value, "to_dict") else value for name, value in values.items()}
 
     @classmethod
@@ -112,6 +116,7 @@ class GroupScores:
             gt_box_miou=MeanIou.from_dict(values["gt_box_miou"]) if values["gt_box_miou"] else None,
             full_box=MeanIou.from_dict(values["full_box"]),
             ellipse=MeanIou.from_dict(values["ellipse"]),
+            boundary_miou=MeanIou.from_dict(values["boundary_miou"]) if values.get("boundary_miou") else None,
         )
 
 

@@ -1,32 +1,58 @@
-"""One call from predictions to ``scores.json``, ``per_class.csv`` and ``per_instance.parquet``."""
+"""One call from predictions and annotations to the scores of every group of classes.
+
+An image of 10 x 20 pixels with a cat in its first six columns and a dog in its last six. The cat is
+found exactly, of the dog only four columns: IoU 4 / 6, which is enough at 4 of the 10 thresholds.
+
+>>> def mask(*counts):
+...     return {"size": [10, 20], "counts": list(counts)}  # pixels outside, inside, outside, column by column
+>>> cat = {"image_id": 1, "category_id": 1, "segmentation": mask(0, 60, 140)}
+>>> dog = {"image_id": 1, "category_id": 2, "segmentation": mask(140, 60)}
+>>> annotations = {
+...     "images": [{"id": 1, "file_name": "1.jpg", "height": 10, "width": 20}],
+...     "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+...     "annotations": [{**cat, "id": 1, "bbox": [0, 0, 6, 10]}, {**dog, "id": 2, "bbox": [14, 0, 6, 10]}],
+... }
+>>> results = [{**cat, "score": 0.9}, {**dog, "score": 0.8, "segmentation": mask(160, 40)}]
+>>> from psis_bench.splits import SplitProtocol
+>>> split = SplitProtocol(name="pets", version=1, seen=("cat",), unseen=("dog",), description="")
+>>> scores = score_predictions(results, annotations=annotations, split=split)
+>>> {name: round(group.mask.ap, 4) for name, group in scores.groups.items()}
+{'all': 0.7, 'seen': 1.0, 'unseen': 0.4}
+>>> scores.groups["unseen"].mask.ap75, scores.groups["unseen"].full_box.class_mean
+(0.0, 1.0)
+>>> scores.notes
+('GT-box mIoU left out: there are no masks predicted on ground-truth boxes',)
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from psis_bench.console import progress
+from psis_bench.console import Bar, progress
 from psis_bench.errors import UserError
-from psis_bench.files import atomic_path, write_json, write_text
 from psis_bench.run_lengths import Ints
 from psis_bench.scoring.checked_detections import Detections, read_detections
 from psis_bench.scoring.detection import DetectionTables, Engine, evaluate_detections
 from psis_bench.scoring.ground_truth import Floats, GroundTruth, read_ground_truth
-from psis_bench.scoring.gt_box_iou import gt_box_ious, mean_iou
-from psis_bench.scoring.records import AGAIN, read_parts, read_results
-from psis_bench.scoring.results import DatasetIdentity, GroupScores, Scores, SplitIdentity
+from psis_bench.scoring.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, mean_iou
+from psis_bench.scoring.records import AGAIN, read_parts, read_results, records_of_results
+from psis_bench.scoring.results import DatasetIdentity, GroupScores, MeanIou, Scores, SplitIdentity
+from psis_bench.scoring.score_files import write_scores
 from psis_bench.scoring.trivial import trivial_ious
+from psis_bench.splits.protocol import SplitProtocol
+from psis_bench.splits.registry import get_split
 
 if TYPE_CHECKING:
     from psis_bench.data.dataset_config import OnBadBoxes
-    from psis_bench.splits.protocol import ResolvedSplit, SplitProtocol
+
+Predictions = Path | Sequence[Mapping[str, Any]]
+"""A COCO results file or prediction folder, or the content of a results file."""
 
 NO_DETECTOR = "detection AP left out: the model has no detector"
 NO_MASKS = "mask AP left out: the detections have no masks"
@@ -44,6 +70,7 @@ class Evaluation:
         ious: float64 (n,): IoU of the masks on ground-truth boxes, in the order of ``truth.instances``.
         full_box: float64 (n,): the same of the trivial row that fills the box.
         ellipse: float64 (n,): the same of the trivial row that fills the inscribed ellipse.
+        boundaries: float64 (n,): boundary IoU of the masks on ground-truth boxes, where it was asked for.
         notes: What a reader has to know, one sentence each.
     """
 
@@ -53,6 +80,7 @@ class Evaluation:
     ious: Floats | None
     full_box: Floats
     ellipse: Floats
+    boundaries: Floats | None
     notes: tuple[str, ...]
 
     @property
@@ -62,15 +90,56 @@ class Evaluation:
 
     def group(self, category_ids: Collection[int]) -> GroupScores:
         """Return all scores of a group of classes."""
+
+        def mean(ious: Floats | None) -> MeanIou | None:
+            return None if ious is None else mean_iou(ious, self.categories, category_ids)
+
         return GroupScores(
             classes=len(category_ids),
             instances=int(np.isin(self.categories, list(category_ids)).sum()),
             box=self.box.summary(category_ids) if self.box else None,
             mask=self.mask.summary(category_ids) if self.mask else None,
-            gt_box_miou=mean_iou(self.ious, self.categories, category_ids) if self.ious is not None else None,
+            gt_box_miou=mean(self.ious),
             full_box=mean_iou(self.full_box, self.categories, category_ids),
             ellipse=mean_iou(self.ellipse, self.categories, category_ids),
+            boundary_miou=mean(self.boundaries),
         )
+
+
+def score_predictions(
+    predictions: str | Path | Sequence[Mapping[str, Any]],
+    *,
+    annotations: str | Path | Mapping[str, Any],
+    split: str | SplitProtocol,
+    out: str | Path | None = None,
+    boundary: bool = False,
+    engine: Engine = "auto",
+    on_bad_boxes: OnBadBoxes = "error",
+) -> Scores:
+    """Score predictions against annotations: every group of classes in one pass.
+
+    Args:
+        predictions: A COCO results file, its content (a list of detections), or a prediction folder with
+            ``detections`` and/or ``gt_box_masks`` in it.
+        annotations: The COCO-format annotation file that they were made for, or its content.
+        split: Which classes are seen and unseen: a name, a YAML file, or a `SplitProtocol`.
+        out: Folder for ``per_class.csv``, ``per_instance.parquet`` and ``scores.json``; None writes nothing.
+        boundary: Also take boundary IoU of the masks on ground-truth boxes.
+        engine: Evaluator for detection AP; the scores are the same.
+        on_bad_boxes: ``drop`` leaves annotations out whose box has no area; ``error`` refuses them.
+
+    Raises:
+        UserError: Predictions or annotations are missing or malformed, or do not belong together.
+    """
+    return _score(
+        Path(predictions) if isinstance(predictions, str) else predictions,
+        annotations=Path(annotations) if isinstance(annotations, str) else annotations,
+        split=get_split(split) if isinstance(split, str) else split,
+        out=None if out is None else Path(out),
+        boundary=boundary,
+        engine=engine,
+        on_bad_boxes=on_bad_boxes,
+    )
 
 
 def score_run(
@@ -78,11 +147,12 @@ def score_run(
     predictions: Path,
     annotations: Path,
     split: SplitProtocol,
-    out: Path,
+    out: Path | None,
+    boundary: bool = False,
     engine: Engine = "auto",
     on_bad_boxes: OnBadBoxes = "error",
 ) -> Scores:
-    """Score predictions and write the scores.
+    """Score predictions on disk as `score_predictions` does, with a progress bar.
 
     Args:
         predictions: The folder ``predictions`` of a run (``detections`` and/or ``gt_box_masks`` in it), or
@@ -90,21 +160,50 @@ def score_run(
         annotations: The COCO-format file the predictions were made for.
         split: Which classes are seen and unseen.
         out: Folder for ``per_class.csv``, ``per_instance.parquet`` and, written last, ``scores.json``.
+        boundary: Also take boundary IoU of the masks on ground-truth boxes.
         engine: Evaluator for detection AP; the scores are the same.
         on_bad_boxes: As the data set's configuration says; it must be what the predictions were made with.
 
     Raises:
         UserError: Predictions or annotations are missing or malformed, or do not belong together.
     """
-    from psis_bench.data.coco_format import read_coco
-
     with progress("score", total=4) as bar:
-        bar.advance(0, note="annotations")
+        return _score(
+            predictions,
+            annotations=annotations,
+            split=split,
+            out=out,
+            boundary=boundary,
+            engine=engine,
+            on_bad_boxes=on_bad_boxes,
+            bar=bar,
+        )
+
+
+def _score(
+    predictions: Predictions,
+    *,
+    annotations: Path | Mapping[str, Any],
+    split: SplitProtocol,
+    out: Path | None,
+    boundary: bool,
+    engine: Engine,
+    on_bad_boxes: OnBadBoxes,
+    bar: Bar | None = None,
+) -> Scores:
+    from psis_bench.data.coco_format import check_coco, read_coco
+
+    _step(bar, 0, "annotations")
+    if isinstance(annotations, Path):
         coco = read_coco(annotations, on_bad_boxes=on_bad_boxes)
-        resolved = split.resolve(coco.categories, where=str(annotations))
-        truth = read_ground_truth(coco)
-        bar.advance(note="predictions")
-        evaluation = evaluate(predictions, truth, max_detections=split.max_detections, engine=engine, bar=bar)
+    else:
+        coco = check_coco(annotations, on_bad_boxes=on_bad_boxes)
+    resolved = split.resolve(coco.categories, where=str(coco.path))
+    truth = read_ground_truth(coco)
+    _step(bar, 1, "predictions")
+    evaluation = evaluate(
+        predictions, truth, max_detections=split.max_detections, boundary=boundary, engine=engine, bar=bar
+    )
     scores = Scores(
         split=SplitIdentity(name=split.name, version=split.version, hash=split.hash()),
         dataset=DatasetIdentity(
@@ -113,23 +212,29 @@ def score_run(
         groups={name: evaluation.group(ids) for name, ids in resolved.groups().items()},
         notes=evaluation.notes,
     )
-    write_text(out / "per_class.csv", _per_class_csv(evaluation, resolved))
-    _write_per_instance(out / "per_instance.parquet", evaluation)
-    write_json(out / "scores.json", scores.to_dict())
+    if out is not None:
+        write_scores(out, scores, evaluation, resolved)
     return scores
 
 
 def evaluate(
-    predictions: Path, truth: GroundTruth, *, max_detections: int = 100, engine: Engine = "auto", bar: Any = None
+    predictions: Predictions,
+    truth: GroundTruth,
+    *,
+    max_detections: int = 100,
+    boundary: bool = False,
+    engine: Engine = "auto",
+    bar: Bar | None = None,
 ) -> Evaluation:
     """Hold predictions against annotations, over all classes at once.
 
     Args:
-        predictions: As for `score_run`.
+        predictions: A results file, its content, or a prediction folder, as for `score_predictions`.
         truth: The annotations.
         max_detections: Detections per image that count, over all classes together.
+        boundary: Also take boundary IoU of the masks on ground-truth boxes.
         engine: Evaluator for detection AP.
-        bar: A `psis_bench.console.Bar` to be advanced by three steps.
+        bar: To be advanced by three steps.
 
     Raises:
         UserError: Predictions are missing or malformed, or of other annotations.
@@ -143,35 +248,53 @@ def evaluate(
             mask = evaluate_detections(truth, detections, iou_type="segm", **options)
         else:
             notes.append(NO_MASKS)
-    if bar:
-        bar.advance(note="masks on boxes")
-    ious = None
-    if (predictions / "gt_box_masks").is_dir():
-        ious = gt_box_ious(read_parts(predictions / "gt_box_masks", kind="gt_box_masks"), truth)
-    else:
+    _step(bar, 1, "masks on boxes")
+    ious, boundaries = _on_boxes(predictions, truth, boundary)
+    if ious is None:
         notes.append(NO_GT_BOX_MASKS)
-    if bar:
-        bar.advance(note="trivial rows")
+    _step(bar, 1, "trivial rows")
     full_box, ellipse = trivial_ious(truth)
-    if bar:
-        bar.advance()
+    _step(bar, 1, "")
     return Evaluation(
-        truth=truth, box=box, mask=mask, ious=ious, full_box=full_box, ellipse=ellipse, notes=tuple(notes)
+        truth=truth,
+        box=box,
+        mask=mask,
+        ious=ious,
+        full_box=full_box,
+        ellipse=ellipse,
+        boundaries=boundaries,
+        notes=tuple(notes),
     )
 
 
-def _detections(predictions: Path, truth: GroundTruth, limit: int) -> tuple[Detections | None, list[str]]:
+def _step(bar: Bar | None, steps: int, note: str) -> None:
+    if bar is not None:
+        bar.advance(steps, note=note)
+
+
+def _on_boxes(predictions: Predictions, truth: GroundTruth, boundary: bool) -> tuple[Floats | None, Floats | None]:
+    """Return IoU and, if asked for, boundary IoU of the masks on boxes; None where there are none."""
+    if not isinstance(predictions, Path) or not (predictions / "gt_box_masks").is_dir():
+        return None, None
+    batches = read_parts(predictions / "gt_box_masks", kind="gt_box_masks")
+    return gt_box_and_boundary_ious(batches, truth) if boundary else (gt_box_ious(batches, truth), None)
+
+
+def _detections(predictions: Predictions, truth: GroundTruth, limit: int) -> tuple[Detections | None, list[str]]:
     """Read the detections, if there are any, and what is to be noted about them."""
-    folder = predictions / "detections"
-    if predictions.is_file():
-        detections = read_detections(read_results(predictions, sizes=truth.sizes), truth)
+    if not isinstance(predictions, Path):
+        batches = records_of_results(predictions, sizes=truth.sizes)
+    elif predictions.is_file():
+        batches = read_results(predictions, sizes=truth.sizes)
     else:
+        folder = predictions / "detections"
         detection_free = _check_folder(predictions)
         if not folder.is_dir():
             if detection_free is False:
                 raise UserError("no such folder", where=str(folder), cure=AGAIN)
             return None, [NO_DETECTOR]
-        detections = read_detections(read_parts(folder, kind="detections"), truth)
+        batches = read_parts(folder, kind="detections")
+    detections = read_detections(batches, truth)
     best = detections.best_of_each_image(limit)
     dropped = len(detections) - len(best)
     note = f"{dropped} detections left out: only the {limit} highest scored of an image count"
@@ -198,54 +321,3 @@ def _check_folder(predictions: Path) -> bool | None:
     if not complete:
         raise UserError("the predictions are not complete", where=str(path), cure="run predict again: it goes on")
     return detection_free
-
-
-def _per_class_csv(evaluation: Evaluation, resolved: ResolvedSplit) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        [
-            "category_id",
-            "name",
-            "group",
-            "instances",
-            "box_AP",
-            "mask_AP",
-            "gt_box_miou",
-            "full_box_miou",
-            "ellipse_miou",
-        ]
-    )
-    for category, name in sorted(resolved.names.items()):
-        scores = evaluation.group([category])
-        values = (
-            scores.box.ap if scores.box else None,
-            scores.mask.ap if scores.mask else None,
-            scores.gt_box_miou.class_mean if scores.gt_box_miou else None,
-            scores.full_box.class_mean,
-            scores.ellipse.class_mean,
-        )
-        writer.writerow(
-            [category, name, resolved.group_of(category), scores.instances]
-            + ["" if value is None else repr(value) for value in values]
-        )
-    return text.getvalue()
-
-
-def _write_per_instance(path: Path, evaluation: Evaluation) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    truth, places = evaluation.truth, evaluation.truth.instances
-    ious = evaluation.ious if evaluation.ious is not None else pa.nulls(len(places), pa.float64())
-    columns = {
-        "image_id": truth.images[places],
-        "annotation_id": truth.annotation_ids[places],
-        "category_id": truth.categories[places],
-        "area": truth.instance_masks.areas().astype(np.float64),
-        "iou": ious,
-        "full_box_iou": evaluation.full_box,
-        "ellipse_iou": evaluation.ellipse,
-    }
-    with atomic_path(path) as temporary:
-        pq.write_table(pa.table(columns), temporary, compression="zstd")

@@ -1,13 +1,16 @@
-"""The scores as a table for the terminal: numbers times 100, one decimal."""
+"""The scores as a table for the terminal and as Markdown (numbers times 100, one decimal), and as CSV (in full)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich.table import Table
+from psis_bench.scoring.results import GroupScores, Scores
 
-from psis_bench.scoring.results import Scores
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _GROUPS = ("seen", "unseen", "all")
 _DETECTION_ROWS = (
@@ -21,36 +24,106 @@ _DETECTION_ROWS = (
 )
 
 
+class _Row(NamedTuple):
+    """One line of the table: what it is called, the number of each group as text, and how it is shown."""
+
+    section: str
+    label: str
+    numbers: tuple[str, ...]
+    style: str | None
+
+
 def score_table(scores: Scores | Mapping[str, Any]) -> Table:
     """Return seen, unseen and all classes side by side, with the trivial rows beneath GT-box mIoU.
 
     Args:
         scores: Scores, or the content of ``scores.json``.
     """
-    if not isinstance(scores, Scores):
-        scores = Scores.from_dict(scores)
-    groups = {name: scores.groups[name] for name in _GROUPS if name in scores.groups}
+    from rich.table import Table
+
+    scores, groups = _typed(scores)
     caption = "\n".join(f"{note[:1].upper()}{note[1:]}." for note in scores.notes)
     table = Table(title=f"{scores.split.name} (version {scores.split.version})", caption=caption or None)
     table.caption_justify = "left"
     table.add_column("score x 100", no_wrap=True)
     for name, group in groups.items():
-        table.add_column(f"{name}\n{group.classes} {'class' if group.classes == 1 else 'classes'}", justify="right")
+        table.add_column(f"{name}\n{_classes(group)}", justify="right")
+    section = ""
+    for row in _rows(groups):
+        if row.section != section:
+            table.add_section()
+        section = row.section
+        table.add_row(row.label, *row.numbers, style=row.style)
+    return table
 
-    def add(label: str, part: str, name: str, style: str | None = None) -> None:
+
+def as_markdown(scores: Scores | Mapping[str, Any]) -> str:
+    """Return the same table as Markdown, with the notes beneath it.
+
+    Args:
+        scores: Scores, or the content of ``scores.json``.
+    """
+    scores, groups = _typed(scores)
+    heads = [f"{name} ({_classes(group)})" for name, group in groups.items()]
+    lines = [f"| {scores.split.name} v{scores.split.version}, score x 100 | {' | '.join(heads)} |"]
+    lines.append("| --- |" + " ---: |" * len(groups))
+    for row in _rows(groups):
+        label = row.label if not row.label.startswith(" ") else f"{row.section}: {row.label.strip()}"
+        lines.append(f"| {label} | {' | '.join(row.numbers)} |")
+    notes = [f"{note[:1].upper()}{note[1:]}." for note in scores.notes]
+    return "\n".join([*lines, *([""] if notes else []), *(f"* {note}" for note in notes)]) + "\n"
+
+
+def as_csv(scores: Scores | Mapping[str, Any]) -> str:
+    """Return every number of every group in [0, 1], not rounded; empty where there is none.
+
+    Args:
+        scores: Scores, or the content of ``scores.json``.
+
+    Returns:
+        A header ``score,seen,unseen,all`` and one line a number, named as in ``scores.json`` (``mask.AP``).
+    """
+    scores, groups = _typed(scores)
+    columns = [dict(_leaves(group.to_dict())) for group in groups.values()]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["score", *groups])
+    for name in columns[0]:
+        writer.writerow([name, *("" if column[name] is None else repr(column[name]) for column in columns)])
+    return text.getvalue()
+
+
+def _typed(scores: Scores | Mapping[str, Any]) -> tuple[Scores, dict[str, GroupScores]]:
+    scores = scores if isinstance(scores, Scores) else Scores.from_dict(scores)
+    return scores, {name: scores.groups[name] for name in _GROUPS if name in scores.groups}
+
+
+def _rows(groups: Mapping[str, GroupScores]) -> Iterator[_Row]:
+    def row(section: str, label: str, part: str, name: str, style: str | None = None) -> Iterator[_Row]:
         found = [getattr(group, part) for group in groups.values()]
         if any(found):
-            table.add_row(label, *(_shown(getattr(scored, name, None)) for scored in found), style=style)
+            yield _Row(section, label, tuple(_shown(getattr(scored, name, None)) for scored in found), style)
 
     for label, part, name in _DETECTION_ROWS:
-        add(label, part, name)
+        yield from row("detection", label, part, name)
     for label, name in (("class mean", "class_mean"), ("instance mean", "instance_mean")):
-        table.add_section()
-        add(f"GT-box mIoU, {label}", "gt_box_miou", name, "bold")
-        add("  full box", "full_box", name, "dim")
-        add("  inscribed ellipse", "ellipse", name, "dim")
-    return table
+        yield from row(label, f"GT-box mIoU, {label}", "gt_box_miou", name, "bold")
+        yield from row(label, "  boundary IoU", "boundary_miou", name)
+        yield from row(label, "  full box", "full_box", name, "dim")
+        yield from row(label, "  inscribed ellipse", "ellipse", name, "dim")
+
+
+def _classes(group: GroupScores) -> str:
+    return f"{group.classes} {'class' if group.classes == 1 else 'classes'}"
 
 
 def _shown(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

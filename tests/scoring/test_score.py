@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,6 +13,8 @@ import pytest
 from rich.console import Console
 
 from psis_bench.errors import UserError
+from psis_bench.files import sha256_of_file
+from psis_bench.scoring import as_csv, as_markdown, boundary_iou, score_predictions
 from psis_bench.scoring.records import write_part
 from psis_bench.scoring.results import Scores
 from psis_bench.scoring.score import score_run
@@ -144,6 +147,7 @@ def test_a_results_file_is_scored_without_masks_on_boxes(scored):
     scores, from_parts = scored(predictions=path), scored()
     assert scores.groups["unseen"].mask == from_parts.groups["unseen"].mask
     assert scores.groups["unseen"].gt_box_miou is None
+    assert scores.groups["unseen"].boundary_miou is None
     assert scores.notes == ("GT-box mIoU left out: there are no masks predicted on ground-truth boxes",)
     path.write_text(json.dumps([{k: r[k] for k in r if k != "segmentation"} for r in scored.results]))
     scores = scored(predictions=path)
@@ -201,10 +205,86 @@ def test_the_table_shows_groups_side_by_side_times_one_hundred(scored):
     assert [cell.strip() for cell in lines["full box"]] == [f"{100 * g.full_box.instance_mean:.1f}" for g in groups]
 
 
+def test_boundary_iou_is_averaged_like_iou_and_there_only_when_asked_for(scored):
+    rows = pq.read_table(scored.folder / "predictions" / "gt_box_masks" / "part-00000.parquet").to_pylist()
+    for row in rows[::2]:
+        row["mask"] = next(r for r in scored.results if r["image_id"] == row["image_id"])["segmentation"]["counts"]
+    write_part(scored.folder / "predictions" / "gt_box_masks", 0, rows, kind="gt_box_masks")
+    plain, scores = scored(out=scored.folder / "plain"), scored(boundary=True)
+    assert {name: replace(group, boundary_miou=None) for name, group in scores.groups.items()} == plain.groups
+    content = json.loads((scored.folder / "out" / "scores.json").read_text())
+    assert Scores.from_dict(content) == scores
+    drawn = {a["id"]: a for a in scored.truth["annotations"] if not a["iscrowd"]}
+    by_class: dict[int, list[float]] = {}
+    for row in rows:
+        if row["annotation_id"] in drawn:
+            predicted = {"size": [row["height"], row["width"]], "counts": row["mask"]}
+            iou = boundary_iou(predicted, drawn[row["annotation_id"]]["segmentation"])
+            by_class.setdefault(row["category_id"], []).append(iou)
+    every = [iou for values in by_class.values() for iou in values]
+    found = scores.groups["all"].boundary_miou
+    assert found.class_mean == pytest.approx(np.mean([np.mean(values) for values in by_class.values()]), abs=1e-12)
+    assert found.instance_mean == pytest.approx(np.mean(every), abs=1e-12)
+    assert found.class_mean < scores.groups["all"].gt_box_miou.class_mean < 1
+    instances = pq.read_table(scored.folder / "out" / "per_instance.parquet").to_pydict()
+    assert sorted(instances["boundary_iou"]) == sorted(every)
+    table = list(csv.DictReader((scored.folder / "out" / "per_class.csv").read_text().splitlines()))
+    means = {int(row["category_id"]): float(row["boundary_miou"]) for row in table if row["boundary_miou"]}
+    assert means == {category: pytest.approx(np.mean(values), abs=1e-12) for category, values in by_class.items()}
+    assert "boundary" not in (scored.folder / "plain" / "scores.json").read_text()
+    assert "boundary" not in (scored.folder / "plain" / "per_class.csv").read_text()
+
+
+def test_what_is_in_memory_scores_as_what_is_on_disk(scored):
+    path = scored.folder / "results.json"
+    path.write_text(json.dumps(scored.results))
+    split = split_of(scored.truth)
+    options = {"annotations": str(scored.folder / "instances.json"), "split": split}
+    on_disk = score_predictions(str(path), **options)
+    in_memory = score_predictions(scored.results, annotations=scored.truth, split=split)
+    assert in_memory.groups == on_disk.groups
+    assert in_memory.notes == on_disk.notes
+    assert on_disk.dataset.annotations_sha256 == sha256_of_file(scored.folder / "instances.json")
+    assert not (scored.folder / "out").exists()
+    folder = score_predictions(scored.folder / "predictions", out=scored.folder / "written", **options)
+    assert Scores.from_dict(json.loads((scored.folder / "written" / "scores.json").read_text())) == folder
+    wrong = [*scored.results, {**scored.results[0], "score": float("nan")}]
+    with pytest.raises(UserError, match=f"results: row {len(scored.results)}, score: must be a finite number"):
+        score_predictions(wrong, **options)
+    with pytest.raises(UserError, match="annotations: is not COCO format: has no images"):
+        score_predictions([], annotations={"annotations": [], "categories": []}, split=split)
+    with pytest.raises(UserError, match=r"annotations: has no class 'person' .*, which split 'voc2nonvoc' needs"):
+        score_predictions([], annotations=scored.truth, split="voc2nonvoc")
+
+
+def test_markdown_and_csv_hold_the_numbers_of_scores_json(scored):
+    scores = scored(boundary=True)
+    groups = [scores.groups[name] for name in ("seen", "unseen", "all")]
+    header, rule, *lines = as_markdown(scores.to_dict()).splitlines()
+    assert header.startswith("| halves v1, score x 100 | seen (")
+    assert rule == "| --- | ---: | ---: | ---: |"
+    cells = {row[1].strip(): [cell.strip() for cell in row[2:5]] for row in (line.split("|") for line in lines)}
+    assert cells["mask AP"] == [f"{100 * group.mask.ap:.1f}" for group in groups]
+    assert cells["instance mean: full box"] == [f"{100 * group.full_box.instance_mean:.1f}" for group in groups]
+    assert cells["class mean: boundary IoU"] == ["100.0"] * 3
+    rows = {row["score"]: row for row in csv.DictReader(as_csv(scores).splitlines())}
+    assert list(rows["classes"]) == ["score", "seen", "unseen", "all"]
+    for name, group in scores.to_dict()["groups"].items():
+        for part in ("box", "mask", "gt_box_miou", "full_box", "ellipse", "boundary_miou"):
+            for key, value in group[part].items():
+                assert rows[f"{part}.{key}"][name] == ("" if value is None else repr(value))
+        assert int(rows["instances"][name]) == group["instances"]
+    without = Scores.from_dict({**scores.to_dict(), "notes": ["one thing"]})
+    assert as_markdown(without).endswith("|\n\n* One thing.\n")
+
+
 def test_scoring_imports_no_torch(repository):
     code = (
-        "import psis_bench.scoring.score, psis_bench.scoring.table, sys\n"
-        "print([name for name in ('torch', 'mmdet', 'pandas', 'hotcoco', 'pycocotools') if name in sys.modules])"
+        "import psis_bench.scoring, sys\n"
+        "light = 'numpy' not in sys.modules and 'rich' not in sys.modules\n"
+        "for name in psis_bench.scoring.__all__: assert getattr(psis_bench.scoring, name)\n"
+        "print(light, set(psis_bench.scoring.__all__) <= set(dir(psis_bench.scoring)))\n"
+        "print([name for name in ('torch', 'mmdet', 'pandas', 'hotcoco', 'pycocotools', 'cv2') if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=repository)
-    assert found.stdout.strip() == "[]"
+    assert found.stdout.splitlines() == ["True True", "[]"]
