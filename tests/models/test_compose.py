@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,15 @@ from psis_bench.config import RunConfig
 from psis_bench.config_listing import config_names
 from psis_bench.errors import UserError
 from psis_bench.models import registered  # noqa: F401
-from psis_bench.models.compose import at_path, compose_model, compose_run, fill_slots, override, scale_schedule
+from psis_bench.models.compose import (
+    at_path,
+    compose_model,
+    compose_run,
+    fill_slots,
+    load_config,
+    override,
+    scale_schedule,
+)
 
 CLASSES = ("person", "dog", "zebra")
 SMALL = "detection_free/small"
@@ -40,18 +50,16 @@ def parts_with_trunk(config: Any) -> list[Any]:
     return []
 
 
-def build_and_run(part: Any, side: int) -> None:
-    """Build a part with a trunk on no device, where shapes alone count, and run it on crops."""
+def build(part: Any, side: int) -> None:
+    """Build a part with a trunk, which must take crops of this side."""
     with torch.device("meta"):
         head = MODELS.build(part)
-    if part.type == "DeepMarcMaskHead":
-        assert head(torch.empty(2, part.in_channels, side, side, device="meta")).shape == (2, 1, 2 * side, 2 * side)
-    else:
-        crops = torch.empty(2, head.trunk.in_channels, side, side, device="meta")
-        assert head.trunk(crops).shape[2:] == (side, side)
+        head.trunk.check_sides(torch.empty(1, head.trunk.in_channels, side, side))
 
 
-def test_every_model_takes_every_mask_head() -> None:
+def test_every_model_takes_every_mask_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = functools.cache(load_config)  # MMEngine takes a while to read a file
+    monkeypatch.setattr("psis_bench.models.compose.load_config", lambda path: copy.deepcopy(read(path)))
     built = set()
     for model in config_names("models"):
         for name in config_names("mask_heads"):
@@ -62,7 +70,7 @@ def test_every_model_takes_every_mask_head() -> None:
             side = part.crop_size if roi_head is None else roi_head.mask_roi_extractor.roi_layer.output_size
             # Models differ in the head's width, which decides nothing about whether it fits.
             if (part.type, name, side) not in built:
-                build_and_run(part, side)
+                build(part, side)
             built.add((part.type, name, side))
     assert len(built) >= 2 * len(config_names("mask_heads"))
 

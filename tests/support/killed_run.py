@@ -13,8 +13,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 _IMPORTS = [
     "psis_bench.engine.train",
     "psis_bench.engine.predict",
+    "psis_bench.commands.stages",
+    "psis_bench.pipeline",
     "psis_bench.scoring.score",
-    "psis_bench.report.build",
+    "psis_bench.scoring.table",
+    "psis_bench.report.command",
+    "matplotlib.backends.backend_svg",
+    "omegaconf",
+    "pandas",
+    "pyarrow.parquet",
 ]
 
 
