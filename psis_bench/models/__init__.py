@@ -6,6 +6,7 @@ It registers nothing: a trunk is registered by importing `psis_bench.models.mask
 
 from __future__ import annotations
 
+from psis_bench.models import cpu_threads  # noqa: F401 - before ops, which imports torch
 from psis_bench.models.ops import install_ops
 
 install_ops()
