@@ -11,12 +11,12 @@ import pytest
 SCRIPT = """
 import builtins, os, sys
 real = builtins.__import__
-def spy(name, *rest):
+def spy(name, *rest, **named):
     if name == "torch" and "torch" not in sys.modules:
         print(os.environ.get("GOMP_SPINCOUNT"))
         sys.stdout.flush()
         os._exit(0)
-    return real(name, *rest)
+    return real(name, *rest, **named)
 builtins.__import__ = spy
 import psis_bench.models
 """
