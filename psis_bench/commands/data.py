@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from psis_bench.commands.arguments import read_arguments
 from psis_bench.errors import UserError, did_you_mean
 
 _MAKE_KEYS = ("images", "out", "val_images", "seed", "size", "workers")
@@ -28,7 +29,7 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _make(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    kind, values = _read(arguments, _MAKE_KEYS)
+    kind, values = read_arguments(arguments, _MAKE_KEYS)
     if kind != "synthetic":
         raise UserError(
             f"cannot make data set {kind!r}" if kind else "no kind of data set is given",
@@ -61,7 +62,7 @@ def _make(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 
 def _check(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    name, values = _read(arguments, _CHECK_KEYS)
+    name, values = read_arguments(arguments, _CHECK_KEYS)
     name = name or values.get("data") or values.get("data.name")
     if name is None:
         raise UserError("no data set is given", cure="psis-bench data check coco, or a path to a .yaml")
@@ -86,25 +87,6 @@ def _check(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         count = f"{len(problems)} fault{'s' if len(problems) != 1 else ''}" if problems else "no faults"
         _print(f"data set {dataset.name} in {dataset.root}: {count}")
     return 1 if problems else 0
-
-
-def _read(arguments: Sequence[str], keys: Sequence[str]) -> tuple[str | None, dict[str, str]]:
-    """Return the one word without ``=`` and the ``key=value`` arguments."""
-    word: str | None = None
-    values: dict[str, str] = {}
-    for argument in arguments:
-        key, equals, text = argument.partition("=")
-        if not equals and word is None:
-            word = argument
-        elif not equals:
-            raise UserError(f"{argument!r} is one word too many", cure=f"settings look like {keys[0]}=...")
-        elif key not in keys:
-            raise UserError(f"unknown key {key!r}", cure=did_you_mean(key, keys))
-        elif not text:
-            raise UserError(f"{key} has no value", cure=f"write {key}=...")
-        else:
-            values[key] = text
-    return word, values
 
 
 def _whole(key: str, text: str, *, least: int) -> int:

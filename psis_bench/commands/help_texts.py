@@ -61,6 +61,8 @@ A stage that is done from the same inputs is not run again, so the same command 
 The folder of a run in place of the keys takes them from there."""
 
 _JSON = Option("json", "print the result as JSON on standard output, and nothing else there")
+_MARKDOWN = Option("markdown", "print the table as Markdown, and nothing else")
+_CSV = Option("csv", "print every number in full as CSV, and nothing else")
 _RUN_OPTIONS = (_JSON, Option("dry-run", "show the configuration and what would run and why; change nothing"))
 _STAGE_ARGUMENT = "key=value"
 _STAGE_HELP = "settings as below; the folder of a run may stand first"
@@ -99,11 +101,25 @@ COMMANDS: dict[str, Command] = {
         "psis-bench predict split=voc2nonvoc",
         "psis-bench predict runs/voc2nonvoc/detection_free-small-synthetic-seed0 device=cpu",
     ),
-    "score": _stage(
-        "only score the predictions of a run (needs no torch)",
-        "Score the predictions of a run: detection AP and GT-box mIoU of all, seen and unseen classes.",
-        "psis-bench score split=voc2nonvoc",
-        "psis-bench score runs/voc2nonvoc/detection_free-small-synthetic-seed0 --json",
+    "score": Command(
+        summary="score the predictions of a run, or anybody's COCO results (needs no torch)",
+        description="Score the predictions of a run, or a COCO results file or prediction folder of any origin:\n"
+        "detection AP and GT-box mIoU of all, seen and unseen classes.\n\n"
+        "A results file or prediction folder takes these keys alone:\n"
+        "  split=NAME|YAML, data=NAME|YAML|annotations.json, data.root=DIR\n"
+        "  out=DIR            also write scores.json, per_class.csv and per_instance.parquet there\n"
+        "  boundary=true      also boundary IoU of masks on ground-truth boxes",
+        module="psis_bench.commands.score",
+        examples=(
+            "psis-bench score split=voc2nonvoc",
+            "psis-bench score runs/voc2nonvoc/detection_free-small-synthetic-seed0 --json",
+            "psis-bench score results.json split=voc2nonvoc data=coco data.root=/data/coco out=scores",
+            "psis-bench score results.json split=voc2nonvoc data=instances_val2017.json --markdown",
+        ),
+        argument=_STAGE_ARGUMENT,
+        argument_help=f"a results file, or {_STAGE_HELP}",
+        options=(*_RUN_OPTIONS, _MARKDOWN, _CSV),
+        takes_keys=True,
     ),
     "report": _stage(
         "only make report.html of a scored run (needs no torch)",

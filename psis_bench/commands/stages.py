@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from psis_bench.commands.score import form_of, show_scores
 from psis_bench.config import RunConfig, flatten, load_config, resolve_config
 from psis_bench.errors import UserError
 from psis_bench.run import Stage
@@ -20,6 +21,7 @@ def execute(options: argparse.Namespace) -> int:
     """Run the stages of the command, or show what would run."""
     stages = list(Stage) if options.command == "run" else [Stage(options.command)]
     config = config_of(options.arguments)
+    form = form_of(options)
     if options.dry_run:
         _show_dry_run(config, stages, as_json=options.json)
         return 0
@@ -28,16 +30,16 @@ def execute(options: argparse.Namespace) -> int:
     # Other packages print ("loading annotations into memory..."); standard output is for the result alone.
     with contextlib.redirect_stdout(sys.stderr):
         outcome = run_stages(config, stages)
-    if options.json:
+    if form == "json":
         _write_json(outcome.to_dict())
         return 0
     from psis_bench import console
 
     scores = outcome.scores()
     if scores is not None and (Stage.SCORE in stages or Stage.REPORT in stages):
-        from psis_bench.scoring.table import score_table
-
-        console.out.print(score_table(scores))
+        show_scores(scores, form)
+    if form is not None:
+        return 0
     console.out.print(f"{stages[-1]}: {_made(outcome.run.path, stages[-1])}", soft_wrap=True, markup=False)
     return 0
 

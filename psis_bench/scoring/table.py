@@ -68,7 +68,7 @@ def as_markdown(scores: Scores | Mapping[str, Any]) -> str:
     lines = [f"| {scores.split.name} v{scores.split.version}, score x 100 | {' | '.join(heads)} |"]
     lines.append("| --- |" + " ---: |" * len(groups))
     for row in _rows(groups):
-        label = row.label if not row.label.startswith(" ") else f"{row.section}: {row.label.strip()}"
+        label = f"{row.label.strip()}, {row.section}" if row.label.startswith(" ") else row.label
         lines.append(f"| {label} | {' | '.join(row.numbers)} |")
     notes = [f"{note[:1].upper()}{note[1:]}." for note in scores.notes]
     return "\n".join([*lines, *([""] if notes else []), *(f"* {note}" for note in notes)]) + "\n"
@@ -106,6 +106,8 @@ def _rows(groups: Mapping[str, GroupScores]) -> Iterator[_Row]:
 
     for label, part, name in _DETECTION_ROWS:
         yield from row("detection", label, part, name)
+    if not any(group.gt_box_miou for group in groups.values()):
+        return  # the trivial rows stand beside a GT-box mIoU, not alone
     for label, name in (("class mean", "class_mean"), ("instance mean", "instance_mean")):
         yield from row(label, f"GT-box mIoU, {label}", "gt_box_miou", name, "bold")
         yield from row(label, "  boundary IoU", "boundary_miou", name)

@@ -265,8 +265,8 @@ def test_markdown_and_csv_hold_the_numbers_of_scores_json(scored):
     assert rule == "| --- | ---: | ---: | ---: |"
     cells = {row[1].strip(): [cell.strip() for cell in row[2:5]] for row in (line.split("|") for line in lines)}
     assert cells["mask AP"] == [f"{100 * group.mask.ap:.1f}" for group in groups]
-    assert cells["instance mean: full box"] == [f"{100 * group.full_box.instance_mean:.1f}" for group in groups]
-    assert cells["class mean: boundary IoU"] == ["100.0"] * 3
+    assert cells["full box, instance mean"] == [f"{100 * group.full_box.instance_mean:.1f}" for group in groups]
+    assert cells["boundary IoU, class mean"] == ["100.0"] * 3
     rows = {row["score"]: row for row in csv.DictReader(as_csv(scores).splitlines())}
     assert list(rows["classes"]) == ["score", "seen", "unseen", "all"]
     for name, group in scores.to_dict()["groups"].items():

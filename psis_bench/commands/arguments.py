@@ -1,0 +1,34 @@
+"""Arguments of commands that are no run: one word, and ``key=value``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psis_bench.errors import UserError, did_you_mean
+
+
+def read_arguments(arguments: Sequence[str], keys: Sequence[str]) -> tuple[str | None, dict[str, str]]:
+    """Return the one word without ``=`` and the ``key=value`` arguments.
+
+    Args:
+        arguments: As typed, without options.
+        keys: The keys that there are.
+
+    Raises:
+        UserError: A second word, an unknown key, or a key without a value.
+    """
+    word: str | None = None
+    values: dict[str, str] = {}
+    for argument in arguments:
+        key, equals, text = argument.partition("=")
+        if not equals and word is None:
+            word = argument
+        elif not equals:
+            raise UserError(f"{argument!r} is one word too many", cure=f"settings look like {keys[0]}=...")
+        elif key not in keys:
+            raise UserError(f"unknown key {key!r}", cure=did_you_mean(key, keys))
+        elif not text:
+            raise UserError(f"{key} has no value", cure=f"write {key}=...")
+        else:
+            values[key] = text
+    return word, values
