@@ -1,10 +1,11 @@
-"""The examples in the docstrings of the scoring package say what is so."""
+"""The examples in the docstrings of the scoring package, and those of its page, say what is so."""
 
 from __future__ import annotations
 
 import doctest
 import importlib
 import pkgutil
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +23,13 @@ def test_the_examples_of_a_module(name: str):
     failed, tried = doctest.testmod(importlib.import_module(name))
     assert failed == 0
     assert tried or name.rpartition(".")[2] not in WITH_EXAMPLES
+
+
+def test_the_examples_of_the_page(repository: Path):
+    failed, tried = doctest.testfile(str(repository / "docs" / "scoring.md"), module_relative=False, encoding="utf-8")
+    assert (failed, tried > 8) == (0, True)
+
+
+def test_the_page_names_what_the_package_exports(repository: Path):
+    page = (repository / "docs" / "scoring.md").read_text("utf-8")
+    assert [name for name in psis_bench.scoring.__all__ if f"`{name}`" not in page] == []
