@@ -33,6 +33,9 @@ from psis_bench.models import registered  # noqa: F401 - supplies mmcv's operati
 from psis_bench.models.compose import compose_run
 from psis_bench.run import RunDirectory
 
+# What building from a config with a wrong name, value or argument raises, in MMEngine and below it.
+_BUILD_ERRORS = (AssertionError, AttributeError, IndexError, KeyError, NotImplementedError, TypeError, ValueError)
+
 
 def train(run: RunDirectory) -> None:
     """Train what a run directory's configuration names, or go on where it stopped.
@@ -100,7 +103,11 @@ def build_runner(
     device: torch.device,
     resume_from: Path | None,
 ) -> Runner:
-    """Return MMEngine's Runner for a training run that logs to files only."""
+    """Return MMEngine's Runner for a training run that logs to files only.
+
+    Raises:
+        UserError: Something cannot be built as the config says.
+    """
     logs = folder / "mmengine"
     logs.mkdir(parents=True, exist_ok=True)
     settings = Config(
@@ -128,6 +135,22 @@ def build_runner(
             "resume": resume_from is not None,
         }
     )
+    try:
+        # MMEngine and pycocotools tell of each file that they read on standard output, where results go.
+        with redirect_stdout(io.StringIO()):
+            return _built(settings, device)
+    except _BUILD_ERRORS as error:
+        # MMEngine's text goes on about its documentation.
+        reason = str(error.args[0] if error.args else error).partition(". Please check")[0]
+        raise UserError(
+            f"cannot be built: {reason or type(error).__name__}",
+            where=str(folder / "mm_config.py"),
+            cure="correct the config or the mm. override that it comes from (--debug shows where)",
+        ) from error
+
+
+def _built(settings: Config, device: torch.device) -> Runner:
+    """Build everything now that MMEngine would build when training starts."""
     runner = Runner.from_cfg(settings)
     for handler in runner.logger.handlers:
         # Warnings go to MMEngine's log file: there is one for each frozen layer.
@@ -138,6 +161,9 @@ def build_runner(
     if device.type == "cpu":
         # A quarter to a half less time for the narrow convolutions of the small models.
         runner.model.to(memory_format=torch.channels_last)
+    _ = runner.train_loop  # with its data set
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
     return runner
 
 
@@ -186,8 +212,7 @@ def train_model(
         runner.register_hook(TrainLog(path=folder / "train_log.jsonl", interval=config.log_interval, bar=bar))
         runner.register_hook(ResumableCheckpoint(folder=checkpoints, interval=config.checkpoint_interval))
         try:
-            # MMEngine and pycocotools tell of each file that they read on standard output, where results go.
-            with redirect_stdout(io.StringIO()):
+            with redirect_stdout(io.StringIO()):  # as in build_runner
                 runner.train()
         except UserError as error:
             raise from_worker(error) from error

@@ -35,9 +35,12 @@ class Command:
         return self.tiny.arguments(MODEL, *few)
 
     def does(self, command: str, *more: str) -> str:
-        """Run a command that must succeed; return what it says."""
+        """Run a command that must succeed and on whose terminal only our own lines may stand; return what it says."""
         assert main([command, *self.arguments(*more)]) == 0
-        return self.capsys.readouterr().err
+        told = self.capsys.readouterr()
+        for foreign in ("mmengine", "WARNING", "loading annotations", "Loads checkpoint", "warn("):
+            assert foreign not in told.out + told.err
+        return told.err
 
     def fails(self, command: str, *more: str) -> str:
         """Run a command that must fail; return its one line. What was there before is there after."""
@@ -259,3 +262,19 @@ def test_wrong_arguments(command: Command, monkeypatch: pytest.MonkeyPatch, argu
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     # The last of equal keys counts.
     assert told in command.fails("run", argument)
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ("mm.model.backbone.depth=19", "cannot be built: invalid depth 19 for resnet; correct the config or the mm."),
+        ("+mm.model.backbone.foo=1", "unexpected keyword argument 'foo'"),
+        ("mm.optim_wrapper.optimizer.type=Adamm", "cannot be built: "),
+        ("mm.param_scheduler.0.type=Lin", "cannot be built: Lin is not in the mmdet::parameter scheduler registry;"),
+        ("mm.train_pipeline.0.type=LoadImage", "cannot be built: LoadImage is not in the mmdet::transform registry;"),
+    ],
+)
+def test_values_from_which_nothing_can_be_built(command: Command, argument: str, told: str) -> None:
+    line = command.fails("train", argument)
+    assert line.startswith(f"{command.folder / 'mm_config.py'}: cannot be built: ")
+    assert told in line
