@@ -32,9 +32,10 @@ def cases() -> list[Any]:
     found = []
     for model in config_names("models"):
         config = load_config(check_name("models", model))
-        if config.schedule == "cpu":
+        if config.schedule.startswith("cpu"):
             sources = CROP_SOURCES if "crop_source" in config.slots else (None,)
             found += [pytest.param(model, source, id="-".join(filter(None, (model, source)))) for source in sources]
+    assert len(found) >= 4
     return found
 
 
