@@ -53,7 +53,7 @@ def test_without_mmcv_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
 
     monkeypatch.delitem(sys.modules, NAME, raising=False)
     monkeypatch.setattr(importlib.util, "find_spec", missing)
-    with pytest.raises(UserError, match="mmcv is not installed; run: pip install"):
+    with pytest.raises(UserError, match="mmcv is not installed; in the checkout: pip install"):
         ops.install_ops()
 
 
