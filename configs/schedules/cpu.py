@@ -4,7 +4,7 @@ Not from the paper. Its length is for the small models on the synthetic set; giv
 images. All points in time below scale with it. Measured times: docs/results.md.
 """
 
-max_iters = 700
+max_iters = 600
 checkpoint_interval = 100
 log_interval = 10
 optim_wrapper = dict(
@@ -14,6 +14,6 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=10.0),
 )
 param_scheduler = [
-    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=35),
-    dict(type="CosineAnnealingLR", by_epoch=False, begin=35, end=700, T_max=665, eta_min=1e-6),
+    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=30),
+    dict(type="CosineAnnealingLR", by_epoch=False, begin=30, end=600, T_max=570, eta_min=1e-6),
 ]
