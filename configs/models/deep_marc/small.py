@@ -14,10 +14,7 @@ trunk_overrides = dict(num_init_channels=24, norm_type="BN", norm_momentum=0.05)
 _norm = dict(type="BN", momentum=0.05)
 
 model = dict(
-    data_preprocessor=dict(pad_size_divisor=32, batch_augments=None),
-    backbone=dict(
-        depth=18, base_channels=32, norm_cfg=_norm, norm_eval=False, frozen_stages=-1, style="pytorch", init_cfg=None
-    ),
+    backbone=dict(depth=18, base_channels=32, norm_cfg=_norm, init_cfg=None),
     neck=dict(in_channels=[32, 64, 128, 256], out_channels=64, norm_cfg=None),
     rpn_head=dict(in_channels=64, feat_channels=64),
     roi_head=dict(

@@ -11,7 +11,7 @@ batch_size = 2
 # Where the choices of a run go in this file.
 slots = dict(trunk=["model.mask_branch.trunk"])
 # Narrower heads; batch statistics that last over many small batches (the official momentum, 0.9 in
-# PyTorch's sense, follows the last batch, which is fine for 128 images and not for 4).
+# PyTorch's sense, follows the last batch, which is fine for 128 images and not for 2).
 trunk_overrides = dict(num_init_channels=24, norm_momentum=0.05)
 
 model = dict(
