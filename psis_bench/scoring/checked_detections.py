@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,14 @@ from psis_bench.scoring.ground_truth import Flags, Floats, GroundTruth, places_i
 from psis_bench.scoring.records import Records
 
 _OF_THE_FILE = "categories are given by their ids in the annotation file, not by their place in a list of classes"
+
+
+class Batch(NamedTuple):
+    """Where some consecutive detections come from: a file, the row of the first of them, and how many they are."""
+
+    path: Path
+    first_row: int
+    rows: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +38,7 @@ class Detections:
         has_mask: bool (N,).
         strings: (m,) compressed run lengths of those with a mask.
         mask_areas: int64 (m,): pixels of those masks.
+        batches: Where they come from, in their order; empty where that is not known.
     """
 
     images: Ints
@@ -39,9 +49,19 @@ class Detections:
     has_mask: Flags
     strings: tuple[str, ...]
     mask_areas: Ints
+    batches: tuple[Batch, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def place_of(self, index: int) -> str:
+        """Return file and row of a detection, for people."""
+        first = 0
+        for batch in self.batches:
+            if index < first + batch.rows:
+                return f"{batch.path}: row {batch.first_row + index - first}"
+            first += batch.rows
+        return f"detection {index}"
 
     def best_of_each_image(self, limit: int) -> Detections:
         """Keep the ``limit`` highest scored detections of each image over all classes; ties by their order."""
@@ -84,7 +104,9 @@ def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detection
     has_mask: list[Flags] = []
     strings: list[str] = []
     areas: list[Ints] = []
+    read: list[Batch] = []
     for records in batches:
+        read.append(Batch(records.path, records.first_row, len(records)))
         sizes = check_ids_and_sizes(records, truth)
         scores, boxes = records.column("score"), records.column("bbox")
         records.refuse(~np.isfinite(scores), "score", "must be a finite number, not {}")
@@ -109,6 +131,7 @@ def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detection
         has_mask=_joined(has_mask, np.bool_),
         strings=tuple(strings),
         mask_areas=_joined(areas, np.int64),
+        batches=tuple(read),
     )
 
 

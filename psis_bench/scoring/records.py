@@ -7,7 +7,6 @@ pixels of the original image, masks compressed run lengths (the ``counts`` of a 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from psis_bench.errors import UserError
 from psis_bench.files import atomic_path
 from psis_bench.rle import check_rle, segmentation_to_rle
 from psis_bench.run_lengths import RleError, RunLengths, decode_strings
+from psis_bench.scoring.json_results import load_results
 
 Kind = Literal["detections", "gt_box_masks"]
 Sizes = Mapping[int, tuple[int, int]]
@@ -151,10 +151,13 @@ def read_parts(folder: Path, *, kind: Kind) -> Iterator[Records]:
     """
     if not folder.is_dir():
         raise UserError("no such folder", where=str(folder), cure=AGAIN)
+    rows = 0
     for index, path in enumerate(sorted(folder.glob("part-*.parquet"))):
         if path != part_path(folder, index):
             raise UserError("this part of the predictions is missing", where=str(part_path(folder, index)), cure=AGAIN)
-        yield from _read_part(path, kind)
+        for records in _read_part(path, kind, rows_before=rows):
+            yield records
+            rows += len(records)
 
 
 def read_results(path: Path, *, sizes: Sizes) -> Iterator[Records]:
@@ -169,10 +172,7 @@ def read_results(path: Path, *, sizes: Sizes) -> Iterator[Records]:
     Raises:
         UserError: The file is not such a list; names file, row and field.
     """
-    results = _load_json(path)
-    if not isinstance(results, list):
-        raise UserError("not a COCO results file: a list of detections is needed", where=str(path))
-    yield from records_of_results(results, sizes=sizes, path=path)
+    yield from records_of_results(load_results(path), sizes=sizes, path=path)
 
 
 def records_of_results(results: Sequence[Any], *, sizes: Sizes, path: Path = Path("results")) -> Iterator[Records]:
@@ -192,7 +192,7 @@ def records_of_results(results: Sequence[Any], *, sizes: Sizes, path: Path = Pat
         yield Records(path=path, first_row=first, table=_batch_of_rows(rows))
 
 
-def _read_part(path: Path, kind: Kind) -> Iterator[Records]:
+def _read_part(path: Path, kind: Kind, *, rows_before: int) -> Iterator[Records]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -207,7 +207,8 @@ def _read_part(path: Path, kind: Kind) -> Iterator[Records]:
                 first_row += len(records)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"not a whole Parquet file ({reason})", where=str(path), cure=AGAIN) from error
+        whole = f"; the parts before it are whole and hold {rows_before} rows" if rows_before else ""
+        raise UserError(f"not a whole Parquet file ({reason}){whole}", where=str(path), cure=AGAIN) from error
 
 
 def _check_schema(path: Path, found: Any, kind: Kind) -> None:
@@ -233,15 +234,6 @@ def _check_nulls(records: Records, kind: Kind) -> None:
         if name == "bbox" and column.flatten().null_count:
             row = int(np.argmax(column.flatten().is_null().to_numpy(zero_copy_only=False))) // 4
             raise records.error(row, name, "the value is missing")
-
-
-def _load_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise UserError("no such file", where=str(path)) from error
-    except (ValueError, OSError, RecursionError) as error:
-        raise UserError(f"not readable as JSON ({error})", where=str(path), cure="write the file again") from error
 
 
 def _row_of_result(path: Path, row: int, result: Any, sizes: Sizes) -> dict[str, Any]:

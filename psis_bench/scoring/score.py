@@ -42,6 +42,7 @@ from psis_bench.scoring.detection import DetectionTables, Engine, evaluate_detec
 from psis_bench.scoring.ground_truth import Floats, GroundTruth, read_ground_truth
 from psis_bench.scoring.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, mean_iou
 from psis_bench.scoring.records import AGAIN, read_parts, read_results, records_of_results
+from psis_bench.scoring.repeated import refuse_repeated
 from psis_bench.scoring.results import DatasetIdentity, GroupScores, MeanIou, Scores, SplitIdentity
 from psis_bench.scoring.score_files import write_scores
 from psis_bench.scoring.trivial import trivial_ious
@@ -295,6 +296,7 @@ def _detections(predictions: Predictions, truth: GroundTruth, limit: int) -> tup
             return None, [NO_DETECTOR]
         batches = read_parts(folder, kind="detections")
     detections = read_detections(batches, truth)
+    refuse_repeated(detections)
     best = detections.best_of_each_image(limit)
     dropped = len(detections) - len(best)
     note = f"{dropped} detections left out: only the {limit} highest scored of an image count"
@@ -316,8 +318,13 @@ def _check_folder(predictions: Path) -> bool | None:
         manifest = json.loads(path.read_bytes())
         complete: bool = manifest["complete"] is True
         detection_free: bool | None = manifest.get("detection_free")
+        parts: int | None = manifest.get("parts")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError("not a manifest of predictions", where=str(path), cure=AGAIN) from error
     if not complete:
         raise UserError("the predictions are not complete", where=str(path), cure="run predict again: it goes on")
+    for folder in sorted(child for child in predictions.iterdir() if child.is_dir()):
+        found = len(list(folder.glob("part-*.parquet")))
+        if parts is not None and found != parts:
+            raise UserError(f"has {found} parts, of which manifest.json counts {parts}", where=str(folder), cure=AGAIN)
     return detection_free

@@ -142,7 +142,7 @@ def test_a_results_file_gives_the_same_detections(tmp_path, world, ground_truth,
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[", "not readable as JSON"),
+        ("[", "is cut short after 1 characters: no row is whole"),
         ("{}", "not a COCO results file"),
         ([3], "row 0: a result must be an object"),
         ([RESULT, {**RESULT, "image_id": "1"}], "row 1, image_id: must be a whole number"),
