@@ -128,10 +128,11 @@ def _check_before(run: RunDirectory, stages: Sequence[Stage]) -> None:
     check_config(run, stages)
     needs_torch = [stage for stage in stages if stage in _NEEDS_TORCH]
     if needs_torch and not all(run.marker(stage).is_file() for stage in needs_torch):
-        _require_torch(needs_torch[0])
+        require_torch(needs_torch[0])
 
 
-def _require_torch(stage: Stage) -> None:
+def require_torch(stage: Stage) -> None:
+    """Refuse a stage that computes where the packages for it are missing."""
     missing = [name for name in _TRAIN_PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         verb = "is" if len(missing) == 1 else "are"
@@ -158,7 +159,7 @@ def _run_stage(run: RunDirectory, plan: StagePlan) -> float | None:
     if plan.action is Action.CONTINUE or plan.why != "not done yet":
         _tell(f"{plan.stage}: {plan.why}; {'continues' if plan.action is Action.CONTINUE else 'runs again'}")
     if plan.stage in _NEEDS_TORCH:
-        _require_torch(plan.stage)
+        require_torch(plan.stage)
     if plan.outdated:
         clear(run, plan.stage)
     mark_started(run, plan)

@@ -95,11 +95,25 @@ COMMANDS: dict[str, Command] = {
         "Train a model under a split, or continue where a stopped training left off.",
         "psis-bench train split=voc2nonvoc",
     ),
-    "predict": _stage(
-        "only predict, with a trained model",
-        "Predict detections, and masks on ground-truth boxes, for the validation images of a trained run.",
-        "psis-bench predict split=voc2nonvoc",
-        "psis-bench predict runs/voc2nonvoc/detection_free-small-synthetic-seed0 device=cpu",
+    "predict": Command(
+        summary="only predict, with a trained model; or segment boxes that you give",
+        description="Predict detections, and masks on ground-truth boxes, for the validation images of a run.\n\n"
+        "Or, with image= and boxes=, segment what is in boxes of your own (docs/user_boxes.md):\n"
+        "  image=FILE         or a folder, or a pattern; may be given several times\n"
+        "  boxes=BOXES        'x,y,w,h;x,y,w,h' in pixels, or a .csv or .json file\n"
+        "  run=DIR            a trained run; or checkpoint=FILE with model= and mask_head=\n"
+        "  out=DIR            new folder for masks (PNG), masks.json (COCO) and overlays   [masks]",
+        module="psis_bench.commands.predict",
+        examples=(
+            "psis-bench predict split=voc2nonvoc",
+            "psis-bench predict runs/voc2nonvoc/detection_free-small-synthetic-seed0 device=cpu",
+            "psis-bench predict image=photo.jpg boxes='10,20,200,150' run=runs/my_run",
+            "psis-bench predict image=photos boxes=boxes.csv checkpoint=w.safetensors model=deep_marc/r50 out=masks",
+        ),
+        argument=_STAGE_ARGUMENT,
+        argument_help=_STAGE_HELP,
+        options=_RUN_OPTIONS,
+        takes_keys=True,
     ),
     "score": Command(
         summary="score the predictions of a run, or anybody's COCO results (needs no torch)",

@@ -131,6 +131,6 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
         module = ModuleType(name)
         vars(module).update(functions)
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr("psis_bench.pipeline._require_torch", lambda stage: None)
+    monkeypatch.setattr("psis_bench.pipeline.require_torch", lambda stage: None)
     monkeypatch.chdir(tmp_path)
     return workshop
