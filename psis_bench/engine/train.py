@@ -81,6 +81,7 @@ def training_dataloader(
         # In the order of the file: MMDetection numbers labels by the file's order, whatever is asked for.
         "metainfo": {"classes": tuple(classes)},
         "seen_ids": sorted(seen_ids),
+        "only_with_masks": config.only_images_with_masks,
         "filter_cfg": {"filter_empty_gt": True, "min_size": 8},
         "pipeline": config.train_pipeline,
     }

@@ -18,6 +18,7 @@ from mmdet.registry import DATASETS, TRANSFORMS
 
 from psis_bench.data.supervision import restrict_masks
 from psis_bench.engine import images  # noqa: F401 - registers LoadCheckedImage, with which every pipeline begins
+from psis_bench.errors import UserError
 
 
 @DATASETS.register_module()
@@ -26,15 +27,35 @@ class PartiallySupervisedDataset(CocoDataset):
 
     Args:
         seen_ids: Category ids (of the annotation file) with mask supervision.
+        only_with_masks: Leave out images on which no instance has a mask. For models that learn from masks alone:
+            to them such an image is an iteration without a loss.
         **kwargs: Arguments of `mmdet.datasets.CocoDataset`.
 
     Every instance of a sample has ``has_mask`` (bool) and, when true, ``mask`` as in the file.
+
+    Raises:
+        UserError: No image is left to train on.
     """
 
-    def __init__(self, *, seen_ids: Iterable[int], **kwargs: Any) -> None:
+    def __init__(self, *, seen_ids: Iterable[int], only_with_masks: bool = False, **kwargs: Any) -> None:
         # Before the base class reads the file, which it does in its constructor.
         self.seen_ids = frozenset(seen_ids)
+        self.only_with_masks = only_with_masks
         super().__init__(**kwargs)
+
+    def filter_data(self) -> list[dict[str, Any]]:
+        """Return the records of the images to train on."""
+        records: list[dict[str, Any]] = super().filter_data()
+        if self.only_with_masks:
+            records = [record for record in records if any(map(_has_learnable_mask, record["instances"]))]
+        if not records:
+            lacking = "a mask of a seen class" if self.only_with_masks else "a box"
+            raise UserError(
+                f"no image has {lacking}",
+                where=str(self.ann_file),
+                cure="train on a file that has some, or choose another split=",
+            )
+        return records
 
     def parse_data_info(self, raw_data_info: dict[str, Any]) -> dict[str, Any]:
         """Parse one image's record after taking away the masks that the split withholds."""
@@ -43,6 +64,10 @@ class PartiallySupervisedDataset(CocoDataset):
         for instance in parsed["instances"]:
             instance["has_mask"] = "mask" in instance
         return parsed
+
+
+def _has_learnable_mask(instance: dict[str, Any]) -> bool:
+    return bool(instance["has_mask"]) and not instance["ignore_flag"]
 
 
 @TRANSFORMS.register_module()

@@ -19,7 +19,16 @@ from psis_bench.errors import UserError, did_you_mean
 _SLOTS = ("trunk", "crop_source", "num_classes", "roi_size", "upsample_channels", "max_detections")
 _COUNTS = ("batch_size", "max_iters", "checkpoint_interval", "log_interval", "test_images_per_part")
 # What training and prediction read of a config; the rest has done its work when the file has run.
-_READ = ("model", "train_pipeline", "test_pipeline", "optim_wrapper", "param_scheduler", "vis_backends", *_COUNTS)
+_READ = (
+    "model",
+    "train_pipeline",
+    "test_pipeline",
+    "optim_wrapper",
+    "param_scheduler",
+    "vis_backends",
+    "only_images_with_masks",
+    *_COUNTS,
+)
 
 
 def load_config(path: Path) -> Config:
@@ -184,8 +193,9 @@ def compose_model(
 
     Returns:
         A config with ``model``, ``train_pipeline``, ``test_pipeline``, ``batch_size``, ``optim_wrapper``,
-        ``param_scheduler``, ``max_iters``, ``checkpoint_interval``, ``log_interval`` and ``test_images_per_part``
-        (images that one file of predictions holds).
+        ``param_scheduler``, ``max_iters``, ``checkpoint_interval``, ``log_interval``, ``test_images_per_part``
+        (images that one file of predictions holds) and ``only_images_with_masks`` (whether the other images are
+        left out of training).
     """
     config = load_config(check_name("models", model))
     head = load_config(check_name("mask_heads", mask_head or config.mask_head))
@@ -208,4 +218,5 @@ def compose_model(
         config[name] = plan[name]
     config.mask_head = mask_head or config.mask_head
     config.test_images_per_part = config.get("test_images_per_part", 64)
+    config.only_images_with_masks = config.get("only_images_with_masks", False)
     return config

@@ -11,13 +11,16 @@ from pycocotools import mask as coco_mask
 from tiny_data import IDS, SEEN, TinyData
 
 from psis_bench.engine.training_set import PackMaskSupervision, PartiallySupervisedDataset
+from psis_bench.errors import UserError
 from psis_bench.models import registered  # noqa: F401
 
 SEEN_IDS = {IDS[name] for name in SEEN}
 PLAIN = [{"type": "LoadCheckedImage"}, {"type": "LoadMaskSupervision"}, {"type": "PackMaskSupervision"}]
 
 
-def dataset(tiny: TinyData, pipeline: list[dict[str, Any]] | None = None) -> PartiallySupervisedDataset:
+def dataset(
+    tiny: TinyData, pipeline: list[dict[str, Any]] | None = None, *, only_with_masks: bool = False
+) -> PartiallySupervisedDataset:
     tiny.write()
     return PartiallySupervisedDataset(
         ann_file=str(tiny.folder / "train.json"),
@@ -25,6 +28,8 @@ def dataset(tiny: TinyData, pipeline: list[dict[str, Any]] | None = None) -> Par
         metainfo={"classes": tuple(category["name"] for category in tiny.train["categories"])},
         seen_ids=SEEN_IDS,
         pipeline=PLAIN if pipeline is None else pipeline,
+        only_with_masks=only_with_masks,
+        filter_cfg={"filter_empty_gt": True},
     )
 
 
@@ -54,6 +59,34 @@ def test_boxes_stay_and_masks_of_unseen_classes_are_gone(tiny: TinyData) -> None
             assert np.array_equal(mask, decoded(annotation, sample.ori_shape) if has_mask else np.zeros_like(mask))
             seen, unseen = seen + int(has_mask), unseen + int(not has_mask)
     assert min(seen, unseen) > 5
+
+
+def test_images_without_masks_can_be_left_out(tiny: TinyData) -> None:
+    bare, crowded = 1, 2
+    for annotation in tiny.train["annotations"]:
+        if annotation["image_id"] == bare and annotation["category_id"] in SEEN_IDS:
+            annotation["segmentation"] = []
+        elif annotation["image_id"] == crowded and annotation["category_id"] in SEEN_IDS:
+            annotation["iscrowd"] = 1
+    every = {packed["data_samples"].img_id for packed in dataset(tiny)}
+    with_masks = {packed["data_samples"].img_id for packed in dataset(tiny, only_with_masks=True)}
+    supervised = {
+        annotation["image_id"]
+        for annotation in tiny.train["annotations"]
+        if annotation["category_id"] in SEEN_IDS and annotation["segmentation"] and not annotation["iscrowd"]
+    }
+    assert with_masks == supervised
+    assert bare in every - with_masks
+
+
+@pytest.mark.parametrize(("only_with_masks", "message"), [(True, "a mask of a seen class"), (False, "a box")])
+def test_nothing_to_train_on(tiny: TinyData, only_with_masks: bool, message: str) -> None:
+    kept = IDS.keys() - SEEN if only_with_masks else ()
+    tiny.train["annotations"] = [
+        annotation for annotation in tiny.train["annotations"] if annotation["category_id"] in {IDS[n] for n in kept}
+    ]
+    with pytest.raises(UserError, match=f"train.json: no image has {message}"):
+        dataset(tiny, only_with_masks=only_with_masks)
 
 
 def test_labels_are_places_in_the_file(tiny: TinyData) -> None:

@@ -9,6 +9,7 @@ Command: ``psis-bench run split=voc2nonvoc model=detection_free/efficientnet_lit
 mask_head = "hourglass20"
 schedule = "cpu"
 batch_size = 1
+only_images_with_masks = True  # without a detector the others have nothing to teach
 slots = dict(trunk=["model.mask_branch.trunk"])
 trunk_overrides = dict(num_init_channels=32, norm_momentum=0.02)
 

@@ -8,6 +8,8 @@ Command: ``psis-bench run split=voc2nonvoc``.
 mask_head = "hourglass20"
 schedule = "cpu"
 batch_size = 2
+# Without a detector an image without masks has nothing to teach.
+only_images_with_masks = True
 # Where the choices of a run go in this file.
 slots = dict(trunk=["model.mask_branch.trunk"])
 # Narrower heads; batch statistics that last over many small batches (the official momentum, 0.9 in
