@@ -40,3 +40,42 @@ def mean_interval(values: Sequence[float], *, confidence: float = 0.95) -> MeanI
         return MeanInterval(mean, float("nan"), float("nan"))
     half = float(stats.t.ppf((1 + confidence) / 2, scores.size - 1) * scores.std(ddof=1) / np.sqrt(scores.size))
     return MeanInterval(mean, mean - half, mean + half)
+
+
+def seeds_and_images_interval(
+    values: Sequence[float], *, image_deviation: float, confidence: float = 0.95
+) -> MeanInterval:
+    """Return the mean of several seeds with an interval for other seeds *and* other images.
+
+    All seeds are scored on the same images, so that their spread says nothing of what other images would give. The
+    halves of the two intervals, Student's over seeds and the normal one over images, are added as squares (MOVER; Zou
+    and Donner, *Construction of confidence limits about effect measures*, Statistics in Medicine 27, 2008).
+
+    Args:
+        values: One score a seed, shape (seeds,).
+        image_deviation: Standard deviation, over draws of images, of the mean of these seeds
+            (`psis_bench.scoring.bootstrap`).
+        confidence: Probability that the interval covers the expected score.
+
+    Raises:
+        ValueError: There is no value.
+
+    Example:
+        Without any doubt about images it is `mean_interval`:
+
+        >>> [round(number, 4) for number in seeds_and_images_interval([0.60, 0.62, 0.64], image_deviation=0.0)]
+        [0.62, 0.5703, 0.6697]
+        >>> [round(number, 4) for number in seeds_and_images_interval([0.60, 0.62, 0.64], image_deviation=0.02)]
+        [0.62, 0.5567, 0.6833]
+    """
+    from scipy import stats
+
+    scores = np.asarray(values, dtype=float)
+    if scores.size == 0:
+        raise ValueError("a mean needs at least one value")
+    mean = float(scores.mean())
+    if scores.size == 1:
+        return MeanInterval(mean, float("nan"), float("nan"))
+    of_images = float(stats.norm.ppf((1 + confidence) / 2)) * image_deviation
+    half = float(np.hypot(mean - mean_interval(values, confidence=confidence).low, of_images))
+    return MeanInterval(mean, mean - half, mean + half)
