@@ -71,8 +71,10 @@ class Detections:
         rank = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order))))
         kept = np.zeros(len(order), bool)
         kept[order[rank < limit]] = True
-        if kept.all():
-            return self
+        return self if kept.all() else self.where(kept)
+
+    def where(self, kept: Flags) -> Detections:
+        """Return those where ``kept``, bool (N,), is True."""
         kept_masks = kept[self.has_mask]
         return Detections(
             images=self.images[kept],

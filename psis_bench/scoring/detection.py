@@ -1,43 +1,31 @@
-"""Box AP and mask AP of any groups of classes from one COCO evaluation.
+"""Box AP, mask AP and boundary AP of any groups of classes from one COCO evaluation.
 
 One evaluation over all classes gives ``precision[T, R, K, A, M]``; the AP of a group is the mean over
 its slice of K, bit-identical to an evaluation with ``params.catIds`` restricted to the group. pycocotools
-is the definition. `hotcoco <https://github.com/derekallman/hotcoco>`_ gives the same arrays much faster
-and is used where it is installed. It differs from pycocotools on four points, which are taken care of here:
+is the definition; who computes it: `psis_bench.scoring.engines`.
 
-* it does not sort category ids, image ids and detection limits: they are handed over sorted;
-* its summary uses other detection limits: the summary is taken from the arrays by pycocotools' rule;
-* it hangs in a process forked from one that has used it: pycocotools takes over there;
-* pycocotools loses matches to an annotation of id 0: annotations are numbered from 1 for both.
-
-Mask results are handed over without boxes, so that the area of the mask (not of the box) decides what is
-small, medium and large, as MMDetection does.
+Boundary AP (Cheng et al., *Boundary IoU*, CVPR 2021) is the same evaluation with the smaller of mask IoU and
+boundary IoU in the place of mask IoU; neither engine has it, so it is computed here (`psis_bench.scoring.curves`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import io
-import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 
-from psis_bench.errors import UserError
 from psis_bench.run_lengths import Ints
 from psis_bench.scoring.checked_detections import Detections
+from psis_bench.scoring.curves import RECALLS, Curves, curves_of
+from psis_bench.scoring.engines import Engine, IouType, hotcoco_is_usable, run_hotcoco, run_pycocotools
 from psis_bench.scoring.ground_truth import Floats, GroundTruth
+from psis_bench.scoring.matching import IOU_THRESHOLDS
 from psis_bench.scoring.results import AveragePrecision
-
-Engine = Literal["auto", "hotcoco", "pycocotools"]
-IouType = Literal["bbox", "segm"]
+from psis_bench.scoring.sides import AREA_RANGES, detections_side, objects_side
 
 _IOU_50, _IOU_75 = 0, 5  # places in the ten IoU thresholds 0.50, 0.55, ..., 0.95
 _ALL, _SMALL, _MEDIUM, _LARGE = range(4)  # places in pycocotools' area ranges
-_process_of_hotcoco: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,21 +37,32 @@ class DetectionTables:
         precision: float64 (T, R, K, A, M): 10 IoU thresholds, 101 recalls, K classes, areas
             all/small/medium/large, M detection limits.
         recall: float64 (T, K, A, M).
-        limits: The M detection limits per image and class, ascending; 100 is among them.
+        scores: float64 (T, R, K, A, M): the score at which that precision is reached.
+        limits: The M detection limits per image and class, ascending.
         max_detections: The limit at which AP is taken, one of them.
     """
 
     category_ids: Ints
     precision: Floats
     recall: Floats
+    scores: Floats
     limits: tuple[int, ...]
     max_detections: int
 
     def summary(self, category_ids: Collection[int]) -> AveragePrecision:
-        """Return AP and AR of a group of classes, equal to pycocotools with ``catIds`` restricted to it."""
+        """Return AP and AR of a group of classes, equal to pycocotools with ``catIds`` restricted to it.
+
+        AR of small, medium and large objects is taken at 100 detections, or at the only limit there is.
+        """
         classes = np.flatnonzero(np.isin(self.category_ids, list(category_ids)))
         precision = self.precision[..., self.limits.index(self.max_detections)][:, :, classes]
-        recall = self.recall[..., self.limits.index(100)][:, classes]
+
+        def recall(limit: int, area: int = _ALL) -> float | None:
+            if limit not in self.limits:
+                return None
+            return _mean(self.recall[..., self.limits.index(limit)][:, classes][..., area])
+
+        by_size = 100 if 100 in self.limits else self.max_detections
         return AveragePrecision(
             ap=_mean(precision[..., _ALL]),
             ap50=_mean(precision[[_IOU_50]][..., _ALL]),
@@ -71,7 +70,13 @@ class DetectionTables:
             ap_small=_mean(precision[..., _SMALL]),
             ap_medium=_mean(precision[..., _MEDIUM]),
             ap_large=_mean(precision[..., _LARGE]),
-            ar100=_mean(recall[..., _ALL]),
+            ar1=recall(1),
+            ar10=recall(10),
+            ar100=recall(100),
+            ar300=recall(300) if self.limits == (300,) else None,
+            ar_small=recall(by_size, _SMALL),
+            ar_medium=recall(by_size, _MEDIUM),
+            ar_large=recall(by_size, _LARGE),
         )
 
     def per_class(self) -> dict[int, AveragePrecision]:
@@ -92,7 +97,7 @@ def evaluate_detections(
     Crowd regions are COCO's: a detection on one is neither right nor wrong.
 
     Args:
-        truth: The annotations. With ``segm``, those without a mask are left out.
+        truth: The annotations. With ``segm``, those without a segmentation are left out.
         detections: Checked detections. With ``segm``, those without a mask are left out.
         iou_type: ``bbox`` compares boxes, ``segm`` masks.
         max_detections: The limit per image and class for AP. Limits 1, 10 and 100 are there for AR.
@@ -101,153 +106,53 @@ def evaluate_detections(
     Raises:
         UserError: ``engine="hotcoco"`` cannot be used here.
     """
-    limits = tuple(sorted({1, 10, 100, max_detections}))
-    classes = len(truth.category_ids)
-    precision: Floats = np.full((10, 101, classes, 4, len(limits)), -1.0)
-    recall: Floats = np.full((10, classes, 4, len(limits)), -1.0)
-    if classes and len(truth.image_ids):
-        run = _run_hotcoco if _hotcoco_is_usable(engine) else _run_pycocotools
-        precision, recall = run(truth, detections, iou_type, limits)
-    return DetectionTables(
-        category_ids=truth.category_ids,
-        precision=precision,
-        recall=recall,
+    limits = _limits(max_detections)
+    if len(truth.category_ids) and len(truth.image_ids):
+        run = run_hotcoco if hotcoco_is_usable(engine) else run_pycocotools
+        curves = run(truth, detections, iou_type, limits)
+    else:
+        curves = no_curves(len(truth.category_ids), len(limits))
+    return tables_of(truth, curves, limits=limits, max_detections=max_detections)
+
+
+def evaluate_boundaries(truth: GroundTruth, detections: Detections, *, max_detections: int = 100) -> DetectionTables:
+    """Evaluate masks as COCO does, by the smaller of mask IoU and boundary IoU: boundary AP.
+
+    Args:
+        truth: The annotations; those without a segmentation are left out.
+        detections: Checked detections; those without a mask are left out.
+        max_detections: As for `evaluate_detections`.
+    """
+    limits = _limits(max_detections)
+    curves = curves_of(
+        detections_side(truth, detections, masks=True, by_class=True, limit=limits[-1]),
+        objects_side(truth, masks=True, by_class=True),
+        measure="boundary",
+        classes=len(truth.category_ids),
+        images=len(truth.image_ids),
         limits=limits,
-        max_detections=max_detections,
     )
+    return tables_of(truth, curves, limits=limits, max_detections=max_detections)
+
+
+def tables_of(truth: GroundTruth, curves: Curves, *, limits: tuple[int, ...], max_detections: int) -> DetectionTables:
+    """Put the arrays of an evaluation over all classes of ``truth`` together with what they are of."""
+    return DetectionTables(
+        category_ids=truth.category_ids, **curves._asdict(), limits=limits, max_detections=max_detections
+    )
+
+
+def no_curves(classes: int, limits: int) -> Curves:
+    """Return the arrays of an evaluation in which no class has ground truth."""
+    shape = (classes, len(AREA_RANGES), limits)
+    whole = (len(IOU_THRESHOLDS), len(RECALLS), *shape)
+    return Curves(np.full(whole, -1.0), np.full((len(IOU_THRESHOLDS), *shape), -1.0), np.full(whole, -1.0))
+
+
+def _limits(max_detections: int) -> tuple[int, ...]:
+    return tuple(sorted({1, 10, 100, max_detections}))
 
 
 def _mean(values: Floats) -> float | None:
     there = values[values > -1]
     return float(np.mean(there)) if there.size else None
-
-
-def _hotcoco_is_usable(engine: Engine) -> bool:
-    global _process_of_hotcoco  # noqa: PLW0603 - the thread pool it stands for belongs to the process
-    if engine == "pycocotools":
-        return False
-    installed = importlib.util.find_spec("hotcoco") is not None
-    forked = _process_of_hotcoco not in (None, os.getpid())
-    if engine == "hotcoco" and not installed:
-        raise UserError("the evaluator hotcoco is not installed", cure="pip install 'hotcoco>=1.3,<2'")
-    if engine == "hotcoco" and forked:
-        raise UserError("hotcoco was used before this process was forked", cure="use the engine pycocotools here")
-    if not installed or forked:
-        return False
-    _process_of_hotcoco = os.getpid()
-    return True
-
-
-def _run_hotcoco(
-    truth: GroundTruth, detections: Detections, iou_type: IouType, limits: tuple[int, ...]
-) -> tuple[Floats, Floats]:
-    import hotcoco
-
-    chosen = np.flatnonzero(truth.has_mask) if iou_type == "segm" else np.arange(len(truth.annotation_ids))
-    masks: Any = None
-    if iou_type == "segm":
-        masks = _rles([truth.strings[place] for place in chosen], truth.sizes_of(truth.images[chosen]))
-    coco_truth = hotcoco.COCO.from_arrays(
-        _images(truth),
-        _categories(truth),
-        _numbers(truth.image_ids, truth.images[chosen]),
-        _numbers(truth.category_ids, truth.categories[chosen]),
-        truth.boxes[chosen],
-        ids=np.arange(1, len(chosen) + 1),
-        area=truth.areas[chosen],
-        iscrowd=truth.is_crowd[chosen].astype(np.int64),
-        segmentation=masks,
-    )
-    images, categories = _detection_numbers(truth, detections)
-    rows = np.column_stack([images, detections.boxes, detections.scores, categories])
-    if iou_type == "segm":
-        masks = _rles(detections.strings, detections.sizes[detections.has_mask])
-        found = coco_truth.load_res(rows[detections.has_mask], segmentation=masks)
-        if masks:
-            found.update_anns(ids=np.arange(1, len(masks) + 1), area=detections.mask_areas.astype(np.float64))
-    else:
-        found = coco_truth.load_res(rows)
-    evaluation = hotcoco.COCOeval(coco_truth, found, iou_type)
-    _evaluate(evaluation, truth, limits)
-    arrays: Any = evaluation.eval
-    return np.asarray(arrays["precision"], np.float64), np.asarray(arrays["recall"], np.float64)
-
-
-def _run_pycocotools(
-    truth: GroundTruth, detections: Detections, iou_type: IouType, limits: tuple[int, ...]
-) -> tuple[Floats, Floats]:
-    from pycocotools.cocoeval import COCOeval
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco_truth = _pycocotools_index(truth, _truth_records(truth, iou_type))
-        found = _pycocotools_index(truth, _detection_records(truth, detections, iou_type))
-        evaluation = COCOeval(coco_truth, found, iou_type)
-        _evaluate(evaluation, truth, limits)
-    return evaluation.eval["precision"], evaluation.eval["recall"]
-
-
-def _evaluate(evaluation: Any, truth: GroundTruth, limits: tuple[int, ...]) -> None:
-    evaluation.params.imgIds = list(range(1, len(truth.image_ids) + 1))
-    evaluation.params.catIds = list(range(1, len(truth.category_ids) + 1))
-    evaluation.params.maxDets = list(limits)
-    evaluation.evaluate()
-    evaluation.accumulate()
-
-
-def _pycocotools_index(truth: GroundTruth, annotations: list[dict[str, Any]]) -> Any:
-    from pycocotools.coco import COCO
-
-    coco = COCO()
-    coco.dataset = {"images": _images(truth), "categories": _categories(truth), "annotations": annotations}
-    coco.createIndex()
-    return coco
-
-
-def _truth_records(truth: GroundTruth, iou_type: IouType) -> list[dict[str, Any]]:
-    rles = _rles(truth.strings, truth.sizes_of(truth.images))
-    images, categories = _numbers(truth.image_ids, truth.images), _numbers(truth.category_ids, truth.categories)
-    columns = (images, categories, truth.boxes, truth.areas, truth.is_crowd.astype(int), truth.has_mask)
-    rows = zip(*(column.tolist() for column in columns), rles, strict=True)
-    records = [
-        {"image_id": image, "category_id": category, "bbox": box, "area": area, "iscrowd": crowd, "segmentation": rle}
-        for image, category, box, area, crowd, masked, rle in rows
-        if masked or iou_type == "bbox"
-    ]
-    return [{**record, "id": place} for place, record in enumerate(records, 1)]
-
-
-def _detection_records(truth: GroundTruth, detections: Detections, iou_type: IouType) -> list[dict[str, Any]]:
-    chosen = detections.has_mask if iou_type == "segm" else np.ones(len(detections), bool)
-    areas = detections.mask_areas if iou_type == "segm" else detections.boxes[:, 2] * detections.boxes[:, 3]
-    rles: list[Any] = [None] * len(detections)
-    if iou_type == "segm":
-        rles = _rles(detections.strings, detections.sizes[chosen])
-    columns = (*_detection_numbers(truth, detections), detections.scores, detections.boxes)
-    rows = zip(*(column[chosen].tolist() for column in columns), areas.tolist(), rles, strict=True)
-    return [
-        {"id": place, "image_id": image, "category_id": category, "score": score, "bbox": box, "area": area,
-         "segmentation": rle, "iscrowd": 0}
-        for place, (image, category, score, box, area, rle) in enumerate(rows, 1)
-    ]  # fmt: skip
-
-
-def _numbers(ascending: Ints, ids: Ints) -> Ints:
-    """Number ids from 1 in their order: they go through float64 columns, which cannot hold every int64."""
-    return np.asarray(np.searchsorted(ascending, ids) + 1, np.int64)
-
-
-def _detection_numbers(truth: GroundTruth, detections: Detections) -> tuple[Ints, Ints]:
-    return _numbers(truth.image_ids, detections.images), _numbers(truth.category_ids, detections.categories)
-
-
-def _images(truth: GroundTruth) -> list[dict[str, Any]]:
-    sizes = zip(truth.heights.tolist(), truth.widths.tolist(), strict=True)
-    return [{"id": number, "height": height, "width": width} for number, (height, width) in enumerate(sizes, 1)]
-
-
-def _categories(truth: GroundTruth) -> list[dict[str, Any]]:
-    return [{"id": number, "name": str(number)} for number in range(1, len(truth.category_ids) + 1)]
-
-
-def _rles(strings: Sequence[str], sizes: Ints) -> list[dict[str, Any]]:
-    return [{"size": size, "counts": string} for string, size in zip(strings, sizes.tolist(), strict=True)]

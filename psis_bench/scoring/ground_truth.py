@@ -1,11 +1,13 @@
 """The annotations that predictions are held against, as arrays.
 
 Every segmentation becomes a checked, compressed RLE once; box AP, mask AP, GT-box mIoU and the trivial
-rows all read those. A mask without a single pixel (a polygon thinner than the pixel grid) is no mask.
+rows all read those. A segmentation without a single pixel (a polygon thinner than the pixel grid) is no mask to
+compare with, but an object that mask AP counts, as pycocotools does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,8 +42,9 @@ class GroundTruth:
         areas: float64 (N,): ``area`` of the file, in pixels; of the mask (of the box when there is no mask)
             where the file has none.
         is_crowd: bool (N,).
+        has_segmentation: bool (N,): there is a segmentation, be it without a pixel.
         has_mask: bool (N,): there is a mask of at least one pixel.
-        strings: (N,) compressed run lengths; empty text where ``has_mask`` is False.
+        strings: (N,) compressed run lengths; empty text where ``has_segmentation`` is False.
     """
 
     path: Path
@@ -56,6 +59,7 @@ class GroundTruth:
     boxes: Floats
     areas: Floats
     is_crowd: Flags
+    has_segmentation: Flags
     has_mask: Flags
     strings: tuple[str, ...]
 
@@ -69,7 +73,16 @@ class GroundTruth:
         """The masks of `instances`, in that order."""
         strings = [self.strings[place] for place in self.instances]
         sizes = self.sizes_of(self.images[self.instances])
-        return _decode(strings, sizes[:, 0] * sizes[:, 1])
+        return decode_masks(strings, sizes[:, 0] * sizes[:, 1])
+
+    @cached_property
+    def mask_pixels(self) -> Ints:
+        """Pixels of every annotation's mask, 0 without one, int64 (N,)."""
+        pixels = np.zeros(len(self.annotation_ids), np.int64)
+        places = np.flatnonzero(self.has_mask)
+        sizes = self.sizes_of(self.images[places])
+        pixels[places] = decode_masks([self.strings[place] for place in places], sizes.prod(axis=1)).areas()
+        return pixels
 
     @cached_property
     def sizes(self) -> dict[int, tuple[int, int]]:
@@ -123,29 +136,31 @@ def read_ground_truth(coco: Any) -> GroundTruth:
         images=column("image_id", np.int64),
         categories=column("category_id", np.int64),
         boxes=column("bbox", np.float64).reshape(-1, 4),
-        areas=np.array([area for _, area in found], np.float64),
+        areas=np.array([area for _, _, area in found], np.float64),
         is_crowd=np.array([bool(record.get("iscrowd", 0)) for record in coco.annotations], bool),
-        has_mask=np.array([bool(string) for string, _ in found], bool),
-        strings=tuple(string for string, _ in found),
+        has_segmentation=np.array([bool(string) for string, _, _ in found], bool),
+        has_mask=np.array([pixels > 0 for _, pixels, _ in found], bool),
+        strings=tuple(string for string, _, _ in found),
     )
 
 
-def _annotation(path: Path, place: int, record: dict[str, Any], sizes: dict[int, tuple[int, int]]) -> tuple[str, float]:
-    """Return run lengths ('' without a mask) and area of one annotation."""
+def _annotation(
+    path: Path, place: int, record: dict[str, Any], sizes: dict[int, tuple[int, int]]
+) -> tuple[str, int, float]:
+    """Return run lengths ('' without a segmentation), pixels and area of one annotation."""
     where = f"{path}: annotations[{place}]"
     if record["image_id"] not in sizes:
         raise UserError(f"there is no image {record['image_id']}", where=f"{where}.image_id")
     height, width = sizes[record["image_id"]]
-    string, area = "", float(record["bbox"][2]) * float(record["bbox"][3])
+    string, pixels, area = "", 0, float(record["bbox"][2]) * float(record["bbox"][3])
     if record.get("segmentation"):
         try:
             rle = segmentation_to_rle(record["segmentation"], height, width)
         except ValueError as error:
             raise UserError(str(error), where=f"{where}.segmentation") from error
-        pixels = _pixels_inside(rle)
-        if pixels:
-            string, area = rle["counts"], float(pixels)
-    return string, float(record["area"]) if record.get("area") is not None else area
+        string, pixels = rle["counts"], _pixels_inside(rle)
+        area = float(pixels) if pixels else area
+    return string, pixels, float(record["area"]) if record.get("area") is not None else area
 
 
 def _pixels_inside(rle: dict[str, Any]) -> int:
@@ -154,7 +169,16 @@ def _pixels_inside(rle: dict[str, Any]) -> int:
     return int(coco_mask.area(rle))
 
 
-def _decode(strings: list[str], pixels: Ints) -> RunLengths:
+def decode_masks(strings: Sequence[str], pixels: Ints) -> RunLengths:
+    """Decode compressed run lengths of masks.
+
+    Args:
+        strings: N texts.
+        pixels: int64 (N,): height times width of each one's image.
+
+    Raises:
+        RleError: One is malformed; names the first.
+    """
     data = np.frombuffer("".join(strings).encode("ascii"), np.uint8)
     offsets = np.append(np.zeros(1, np.int64), np.cumsum([len(string) for string in strings], dtype=np.int64))
     return decode_strings(data, offsets, pixels)

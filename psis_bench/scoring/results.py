@@ -21,6 +21,12 @@ class AveragePrecision:
         ap_medium: Objects from 32² to 96² pixels.
         ap_large: Objects above 96² pixels.
         ar100: Recall with at most 100 detections per image and class, mean over IoU thresholds.
+        ar1: The same with 1 detection.
+        ar10: The same with 10 detections.
+        ar_small: Recall of objects below 32² pixels, with 100 detections (300 of an image in LVIS).
+        ar_medium: The same, from 32² to 96² pixels.
+        ar_large: The same, above 96² pixels.
+        ar300: In LVIS alone: recall with 300 detections an image.
     """
 
     ap: float | None
@@ -30,15 +36,24 @@ class AveragePrecision:
     ap_medium: float | None
     ap_large: float | None
     ar100: float | None
+    ar1: float | None = None
+    ar10: float | None = None
+    ar_small: float | None = None
+    ar_medium: float | None = None
+    ar_large: float | None = None
+    ar300: float | None = None
 
     def to_dict(self) -> dict[str, float | None]:
-        """Return the scores under their names in ``scores.json``."""
-        return {key: getattr(self, name) for name, key in _AP_KEYS.items()}
+        """Return the scores under their names in ``scores.json``; ``AR300`` is there only in LVIS."""
+        values = {key: getattr(self, name) for name, key in _AP_KEYS.items()}
+        return values if self.ar300 is None else {**values, "AR300": self.ar300}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, float | None]) -> AveragePrecision:
-        """Read what `to_dict` gave."""
-        return cls(**{name: values[key] for name, key in _AP_KEYS.items()})
+        """Read what `to_dict` gave, in this version or an earlier one that had fewer scores."""
+        later = {field.name for field in fields(cls) if field.default is None}
+        keys = {**_AP_KEYS, "ar300": "AR300"}
+        return cls(**{name: values.get(key) if name in later else values[key] for name, key in keys.items()})
 
 
 _AP_KEYS = {
@@ -48,7 +63,55 @@ _AP_KEYS = {
     "ap_small": "APs",
     "ap_medium": "APm",
     "ap_large": "APl",
+    "ar1": "AR1",
+    "ar10": "AR10",
     "ar100": "AR100",
+    "ar_small": "ARs",
+    "ar_medium": "ARm",
+    "ar_large": "ARl",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgnosticRecall:
+    """Recall of a group of classes whatever its objects are called, the objects of other classes ignored.
+
+    Args:
+        ar10: With 10 detections an image, mean over the IoU thresholds 0.50, 0.55, ..., 0.95.
+        ar100: The same with 100 detections.
+        ar300: The same with 300 detections.
+        ar1000: The same with 1,000 detections.
+        ar_small: Of objects below 32² pixels, with 100 detections.
+        ar_medium: The same, from 32² to 96² pixels.
+        ar_large: The same, above 96² pixels.
+    """
+
+    ar10: float | None
+    ar100: float | None
+    ar300: float | None
+    ar1000: float | None
+    ar_small: float | None
+    ar_medium: float | None
+    ar_large: float | None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return the scores under their names in ``scores.json``."""
+        return {key: getattr(self, name) for name, key in _AGNOSTIC_KEYS.items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, float | None]) -> AgnosticRecall:
+        """Read what `to_dict` gave."""
+        return cls(**{name: values[key] for name, key in _AGNOSTIC_KEYS.items()})
+
+
+_AGNOSTIC_KEYS = {
+    "ar10": "AR10",
+    "ar100": "AR100",
+    "ar300": "AR300",
+    "ar1000": "AR1000",
+    "ar_small": "ARs",
+    "ar_medium": "ARm",
+    "ar_large": "ARl",
 }
 
 

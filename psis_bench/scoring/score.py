@@ -38,7 +38,8 @@ from psis_bench.console import Bar, progress
 from psis_bench.errors import UserError
 from psis_bench.run_lengths import Ints
 from psis_bench.scoring.checked_detections import Detections, read_detections
-from psis_bench.scoring.detection import DetectionTables, Engine, evaluate_detections
+from psis_bench.scoring.detection import DetectionTables, evaluate_detections
+from psis_bench.scoring.engines import Engine
 from psis_bench.scoring.ground_truth import Floats, GroundTruth, read_ground_truth
 from psis_bench.scoring.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, mean_iou
 from psis_bench.scoring.records import AGAIN, read_parts, read_results, records_of_results

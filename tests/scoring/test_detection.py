@@ -8,16 +8,15 @@ from pycocotools import mask as coco_mask
 from pycocotools.cocoeval import COCOeval
 
 from psis_bench.errors import UserError
-from psis_bench.scoring import detection
+from psis_bench.scoring import engines
 from psis_bench.scoring.detection import evaluate_detections
 
 ENGINES = ("hotcoco", "pycocotools")
 
 
 def stats_of(evaluation) -> list[float | None]:
-    """AP, AP50, AP75, APs, APm, APl and AR100 of pycocotools' own summary."""
-    stats = [None if value == -1 else float(value) for value in evaluation.stats]
-    return [*stats[:6], stats[8]]
+    """The twelve numbers of pycocotools' own summary."""
+    return [None if value == -1 else float(value) for value in evaluation.stats]
 
 
 def values_of(tables, categories) -> list[float | None]:
@@ -165,14 +164,14 @@ def test_the_limit_for_ap_is_that_of_the_split(world, ground_truth, gathered, re
 
 
 def test_hotcoco_is_not_used_after_a_fork(monkeypatch):
-    monkeypatch.setattr(detection, "_process_of_hotcoco", os.getpid() + 1)
-    assert not detection._hotcoco_is_usable("auto")
+    monkeypatch.setattr(engines, "_process_of_hotcoco", os.getpid() + 1)
+    assert not engines.hotcoco_is_usable("auto")
     with pytest.raises(UserError, match="forked"):
-        detection._hotcoco_is_usable("hotcoco")
+        engines.hotcoco_is_usable("hotcoco")
 
 
 def test_pycocotools_takes_over_where_hotcoco_is_missing(monkeypatch):
-    monkeypatch.setattr(detection.importlib.util, "find_spec", lambda name: None)
-    assert not detection._hotcoco_is_usable("auto")
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
+    assert not engines.hotcoco_is_usable("auto")
     with pytest.raises(UserError, match="not installed; pip install"):
-        detection._hotcoco_is_usable("hotcoco")
+        engines.hotcoco_is_usable("hotcoco")

@@ -1,0 +1,120 @@
+"""LVIS's detection scores: COCO's, where a detection counts only in images that say something about its class.
+
+The ``lvis`` package (https://github.com/lvis-dataset/lvis-api, ``LVISEval``) is the definition. Beyond COCO,
+
+* at most 300 detections an image count, over all classes, and no lower limit is scored;
+* a detection of a class that its image neither has nor is known not to have is left out;
+* a detection that finds nothing is neither right nor wrong where not every object of its class is drawn;
+* annotations and detections without an area (on record; of the box; of the mask) are left out;
+* there are no crowds: ``iscrowd`` is not read.
+
+AP of rare, common and frequent classes is that of groups like any other (`psis_bench.data.lvis.Federation.groups`).
+hotcoco gives the same arrays and is used where it is installed; elsewhere `psis_bench.scoring.curves` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from psis_bench.data.lvis import Federation
+from psis_bench.run_lengths import Ints
+from psis_bench.scoring.checked_detections import Detections
+from psis_bench.scoring.curves import Curves, curves_of
+from psis_bench.scoring.detection import DetectionTables, no_curves, tables_of
+from psis_bench.scoring.engines import Engine, federated_by_hotcoco, hotcoco_is_usable
+from psis_bench.scoring.ground_truth import GroundTruth
+from psis_bench.scoring.pairs import Measure
+from psis_bench.scoring.sides import detections_side, objects_side
+
+LIMIT = 300
+"""Detections an image that LVIS counts."""
+
+
+def evaluate_lvis(
+    truth: GroundTruth,
+    detections: Detections,
+    federation: Federation,
+    *,
+    measure: Measure,
+    max_detections: int = LIMIT,
+    engine: Engine = "auto",
+) -> DetectionTables:
+    """Evaluate detections as LVIS does, over all classes and images of the annotation file.
+
+    Args:
+        truth: The annotations. Unless boxes are compared, those without a segmentation are left out.
+        detections: Checked detections, at most ``max_detections`` an image. Unless boxes are compared, those without
+            a mask are left out.
+        federation: What is known about which images.
+        measure: ``bbox`` compares boxes, ``segm`` masks, ``boundary`` masks and their boundaries.
+        max_detections: 300, unless the split says otherwise.
+        engine: ``auto`` is hotcoco where it can be used and our own evaluation elsewhere.
+
+    Raises:
+        UserError: ``engine="hotcoco"`` cannot be used here.
+    """
+    counted = _counted(truth, measure)
+    sought = _sought(counted, detections, federation, measure)
+    limits = (max_detections,)
+    if not len(truth.category_ids) or not len(truth.image_ids):
+        curves = no_curves(len(truth.category_ids), 1)
+    elif measure != "boundary" and max_detections <= LIMIT and hotcoco_is_usable(engine):
+        curves = federated_by_hotcoco(counted, sought, measure, federation)
+    else:
+        curves = _own_curves(counted, sought, federation, measure, max_detections)
+    return tables_of(truth, curves, limits=limits, max_detections=max_detections)
+
+
+def _own_curves(
+    truth: GroundTruth, detections: Detections, federation: Federation, measure: Measure, limit: int
+) -> Curves:
+    masks = measure != "bbox"
+    found = detections_side(truth, detections, masks=masks, by_class=True, limit=limit)
+    return curves_of(
+        found,
+        objects_side(truth, masks=masks, by_class=True),
+        measure=measure,
+        classes=len(truth.category_ids),
+        images=len(truth.image_ids),
+        limits=(limit,),
+        forgiven=np.isin(found.groups, _places(truth, *federation.not_exhaustive.T)),
+    )
+
+
+def _counted(truth: GroundTruth, measure: Measure) -> GroundTruth:
+    """Return the annotations that LVIS looks at, none of them a crowd."""
+    kept = truth.areas > 0
+    if measure != "bbox":
+        kept &= truth.has_segmentation
+    return replace(
+        truth,
+        annotation_ids=truth.annotation_ids[kept],
+        images=truth.images[kept],
+        categories=truth.categories[kept],
+        boxes=truth.boxes[kept],
+        areas=truth.areas[kept],
+        is_crowd=np.zeros(int(kept.sum()), bool),
+        has_segmentation=truth.has_segmentation[kept],
+        has_mask=truth.has_mask[kept],
+        strings=tuple(string for string, keep in zip(truth.strings, kept.tolist(), strict=True) if keep),
+    )
+
+
+def _sought(truth: GroundTruth, detections: Detections, federation: Federation, measure: Measure) -> Detections:
+    """Return the detections of classes that their image has, or is known not to have."""
+    known = np.union1d(_places(truth, truth.images, truth.categories), _places(truth, *federation.absent.T))
+    kept = np.isin(_places(truth, detections.images, detections.categories), known)
+    if measure == "bbox":
+        kept &= detections.boxes[:, 2] * detections.boxes[:, 3] > 0
+    else:
+        kept &= detections.has_mask
+        kept[np.flatnonzero(detections.has_mask)] &= detections.mask_areas > 0
+    return detections.where(kept)
+
+
+def _places(truth: GroundTruth, images: Ints, categories: Ints) -> Ints:
+    """Return one number for an image and a class, as `psis_bench.scoring.sides` numbers groups."""
+    classes = np.searchsorted(truth.category_ids, categories)
+    return np.asarray(classes * len(truth.image_ids) + np.searchsorted(truth.image_ids, images), np.int64)
