@@ -70,7 +70,7 @@ def show_scores(scores: Scores | Mapping[str, Any], form: str | None) -> None:
 
 def _predictions_in(arguments: Sequence[str]) -> Path | None:
     """Return the results file or prediction folder among the arguments, if there is one."""
-    for word in filter(_is_word, arguments):
+    for word in filter(is_word, arguments):
         path = Path(word).expanduser()
         if path.is_file() or path.suffix == ".json":
             return path
@@ -79,7 +79,7 @@ def _predictions_in(arguments: Sequence[str]) -> Path | None:
     return None
 
 
-def _is_word(argument: str) -> bool:
+def is_word(argument: str) -> bool:
     """Whether an argument is no ``key=value``; a path may have an equals sign below its first folder."""
     key, equals, _ = argument.partition("=")
     return not equals or "/" in key
@@ -88,7 +88,7 @@ def _is_word(argument: str) -> bool:
 def _score(predictions: Path, arguments: Sequence[str]) -> Scores:
     if not predictions.exists():
         raise UserError("no such file", where=str(predictions), cure="give a COCO results file, or a prediction folder")
-    rest = [word for word in arguments if not _is_word(word) or Path(word).expanduser() != predictions]
+    rest = [word for word in arguments if not is_word(word) or Path(word).expanduser() != predictions]
     further, values = read_arguments(rest, _KEYS)
     if further is not None:
         raise UserError(f"{further!r} is one word too many", cure=f"{predictions} is what is scored")
@@ -106,7 +106,7 @@ def _score(predictions: Path, arguments: Sequence[str]) -> Scores:
     from psis_bench.splits.registry import get_split
 
     split = get_split(values["split"])
-    annotations, on_bad_boxes = _annotations(values)
+    annotations, on_bad_boxes = annotations_of(values)
     # Other packages print; standard output is for the result alone.
     with contextlib.redirect_stdout(sys.stderr):
         return score_run(
@@ -119,7 +119,7 @@ def _score(predictions: Path, arguments: Sequence[str]) -> Scores:
         )
 
 
-def _annotations(values: dict[str, str]) -> tuple[Path, OnBadBoxes]:
+def annotations_of(values: dict[str, str]) -> tuple[Path, OnBadBoxes]:
     """Return the annotation file that ``data=`` stands for, and what to do about its bad boxes."""
     name = values.get("data", values.get("data.name"))
     if name is None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from psis_bench.data.problems import Problem
 from psis_bench.errors import UserError
-from psis_bench.submissions.field_types import Strict
+from psis_bench.submissions.field_types import Strict, visible_text
 from psis_bench.submissions.plain_json import parse_json, read_bytes
 from psis_bench.submissions.schema import (
     ClassMetrics,
@@ -24,12 +24,12 @@ from psis_bench.submissions.schema import (
     Verification,
 )
 
-SUBMISSION, METRICS, PER_CLASS, VERIFICATION = (
-    "submission.json",
-    "metrics.json",
-    "per_class.csv",
-    "verification.json",
-)
+SUBMISSION = "submission.json"
+METRICS = "metrics.json"
+PER_CLASS = "per_class.csv"
+CONFIG = "config.json"
+ENVIRONMENT = "environment.json"
+VERIFICATION = "verification.json"
 MAX_CLASSES = 5000
 PER_CLASS_COLUMNS = (
     "category_id",
@@ -110,6 +110,42 @@ def read_model(path: Path, model: type[Part]) -> Part:
             [Problem(where=error.where or str(path), what=error.what, cure=error.cure or "")]
         ) from error
     return parse_model(content, model, where=str(path))
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a JSON file whose fields are free, ``config.json`` or ``environment.json``; its texts are visible.
+
+    Raises:
+        InvalidFileError: It is no such object.
+    """
+    try:
+        value = parse_json(read_bytes(path), where=str(path))
+        if not isinstance(value, dict):
+            raise UserError("is no object", where=str(path), cure="write it with psis-bench bundle")
+        _check_texts(value, str(path))
+    except UserError as error:
+        raise InvalidFileError(
+            [Problem(where=error.where or str(path), what=error.what, cure=error.cure or "")]
+        ) from error
+    return value
+
+
+def _check_texts(value: Any, where: str) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_texts(key, where)
+            _check_texts(item, where)
+    elif isinstance(value, list):
+        for item in value:
+            _check_texts(item, where)
+    elif isinstance(value, str):
+        try:
+            if len(value) > 2000:
+                raise ValueError("has a text of more than 2000 characters; make it shorter")
+            visible_text(value.strip())
+        except ValueError as error:
+            what, _, cure = str(error).partition("; ")
+            raise UserError(what, where=where, cure=cure) from None
 
 
 def parse_model(content: bytes | str, model: type[Part], *, where: str) -> Part:

@@ -6,7 +6,7 @@ A submission is one folder, the result of one model trained with one seed under 
     metrics.json                 the scores of every group of classes: `Metrics`
     per_class.csv                the scores of every class
     predictions/                 detections/ and/or gt_box_masks/: Parquet parts
-    config.yaml  mm_config.json  the settings of a run of this package, as data
+    config.json                  the settings of a run of this package and of MMEngine, as data
     environment.json             versions of the packages
     weights/*.safetensors        perhaps
     verification.json            what a check found, written by ``psis-bench add``: `Verification`
