@@ -14,7 +14,7 @@ from psis_bench.files import write_error, write_json
 from psis_bench.submissions.bundle import put
 from psis_bench.submissions.contents import limit_of
 from psis_bench.submissions.reading import VERIFICATION, InvalidFileError, hashes_of, read_model
-from psis_bench.submissions.schema import SCHEMA_VERSION, Tier, Verification, place_of
+from psis_bench.submissions.schema import SCHEMA_VERSION, Submission, Tier, Verification, place_of
 from psis_bench.submissions.validation import Report, opened
 
 KEPT_BYTES = 50_000_000
@@ -36,13 +36,12 @@ def add(reports: Sequence[Report], zoo: Path) -> list[Path]:
     Raises:
         UserError: Predictions are too large to be kept and have no address, or the zoo cannot be written to.
     """
-    for report in reports:
-        _check_sizes(report)
-    return [_add_one(report, zoo) for report in reports]
+    described = [(report, _described(report)) for report in reports]
+    return [_add_one(report, submission, zoo) for report, submission in described]
 
 
 def record(folder: Path, report: Report) -> None:
-    """Write ``verification.json``, unless the one that is there says more about the very same files."""
+    """Write ``verification.json``: what a report says about the files of a folder."""
     submission, metrics, per_class = hashes_of(folder)
     write_json(
         folder / VERIFICATION,
@@ -82,17 +81,19 @@ def recorded_tier(folder: Path) -> Tier | None:
         return None
 
 
-def _check_sizes(report: Report) -> None:
-    if report.parts is None:
+def _described(report: Report) -> Submission:
+    """Return what a report is about, when it can be added."""
+    if report.parts is None or report.problems:
         raise UserError("is not valid", where=str(report.path), cure="psis-bench validate tells why")
     predictions = report.parts.submission.predictions
     size = sum(file.bytes for file in predictions.files)
     if size > KEPT_BYTES and predictions.url is None:
         what = f"the predictions have {size:,} bytes; up to {KEPT_BYTES:,} are kept in the zoo"
         raise UserError(what, where=str(report.path), cure="put them on the web and bundle again with predictions_url")
+    return report.parts.submission
 
 
-def _add_one(report: Report, zoo: Path) -> Path:
+def _add_one(report: Report, submission: Submission, zoo: Path) -> Path:
     root = zoo / "submissions"
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -102,11 +103,13 @@ def _add_one(report: Report, zoo: Path) -> Path:
     try:
         with opened(report.path) as folder:
             _copy(folder, temporary)
-        record(temporary, report)
-        assert_parts = report.parts
-        if assert_parts is None:
-            raise UserError("is not valid", where=str(report.path), cure="psis-bench validate tells why")
-        return put(temporary, root / place_of(assert_parts.submission))
+        target = root / place_of(submission)
+        known = recorded_tier(target)
+        if known is not None and known.rank > report.tier.rank and hashes_of(target) == hashes_of(temporary):
+            shutil.copyfile(target / VERIFICATION, temporary / VERIFICATION)
+        else:
+            record(temporary, report)
+        return put(temporary, target)
     except OSError as error:
         raise write_error(root, error) from error
     finally:

@@ -8,19 +8,52 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Annotated
+from collections.abc import Collection
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # categories of the Unicode standard, section 4.5
 _MARKUP = re.compile(r"<\s*[A-Za-z/!?]")
 _DEVICE_NAMES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 
 
+Fraction = Annotated[float, Field(ge=0, le=1)]
+"""A score in [0, 1], not rounded."""
+
+SCORE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+MAX_SCORES = 64
+
+
 class Strict(BaseModel):
     """Base of all parts: immutable, no unknown keys, no conversion of types, no NaN and no infinity."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
+
+
+class Scores(Strict):
+    """Scores by name: those of its fields, and any others that a later version of the scoring knows."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Fraction | None]
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        check_score_names(self.__pydantic_extra__)
+        return self
+
+
+def check_score_names(names: Collection[str]) -> None:
+    """Refuse names of further scores that are not names, or very many.
+
+    Raises:
+        ValueError: Says which.
+    """
+    for name in names:
+        if not SCORE_NAME.fullmatch(name):
+            raise ValueError(f"{name[:40]!a} is no name of a score; use letters, digits and _")
+    if len(names) > MAX_SCORES:
+        raise ValueError(f"has more than {MAX_SCORES} further scores; leave some out")
 
 
 def visible_text(text: str) -> str:
@@ -66,11 +99,11 @@ Url = Annotated[
 ]
 """An https address."""
 
+GroupName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+"""A group of classes that is scored together."""
+
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """64 lower-case hexadecimal digits."""
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-"""A score in [0, 1], not rounded."""
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 """A whole number that every reader of JSON holds exactly."""

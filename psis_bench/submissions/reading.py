@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from psis_bench.data.problems import Problem
 from psis_bench.errors import UserError
-from psis_bench.submissions.field_types import Strict, visible_text
+from psis_bench.submissions.field_types import MAX_SCORES, SCORE_NAME, Strict, visible_text
 from psis_bench.submissions.plain_json import parse_json, read_bytes
 from psis_bench.submissions.schema import (
     ClassMetrics,
@@ -31,19 +31,8 @@ CONFIG = "config.json"
 ENVIRONMENT = "environment.json"
 VERIFICATION = "verification.json"
 MAX_CLASSES = 5000
-PER_CLASS_COLUMNS = (
-    "category_id",
-    "name",
-    "group",
-    "instances",
-    "box_AP",
-    "mask_AP",
-    "gt_box_miou",
-    "full_box_miou",
-    "ellipse_miou",
-)
-BOUNDARY = "boundary_miou"
-_SCORES = frozenset({*PER_CLASS_COLUMNS[4:], BOUNDARY})
+_IDENTITY = ("category_id", "name", "group", "instances")
+_NEEDED = ("box_AP", "mask_AP", "gt_box_miou", "full_box_miou", "ellipse_miou")
 _WHOLE = re.compile(r"-?[0-9]{1,15}")
 _SCORE = re.compile(r"[0-9](\.[0-9]{1,40})?([eE]-?[0-9]{1,3})?")
 
@@ -209,8 +198,11 @@ def read_per_class(path: Path) -> tuple[ClassMetrics, ...]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise invalid("", f"is not CSV in UTF-8 ({error})", "write it with psis-bench bundle") from error
     header, lines = (rows[0], rows[1:]) if rows else ([], [])
-    if tuple(header) not in (PER_CLASS_COLUMNS, (*PER_CLASS_COLUMNS, BOUNDARY)):
-        raise invalid("row 0", "has other columns", f"the first line is {','.join(PER_CLASS_COLUMNS)}")
+    scores = header[len(_IDENTITY) :]
+    are_names = all(SCORE_NAME.fullmatch(name) for name in scores) and len(set(header)) == len(header) <= MAX_SCORES
+    if tuple(header[: len(_IDENTITY)]) != _IDENTITY or not set(_NEEDED) <= set(scores) or not are_names:
+        wanted = ",".join((*_IDENTITY, *_NEEDED))
+        raise invalid("row 0", "has other columns than it should", f"the first line is {wanted} and further scores")
     if not 0 < len(lines) <= MAX_CLASSES:
         raise invalid("", f"has {len(lines)} classes", f"give one line a class, {MAX_CLASSES} at most")
     problems: list[Problem] = []
@@ -230,16 +222,16 @@ def _class_of(header: list[str], line: list[str], *, where: str) -> ClassMetrics
         what = f"has {len(line)} values, not {len(header)}"
         raise InvalidFileError([Problem(where=where, what=what, cure="one value a column, empty where there is none")])
     values: dict[str, Any] = dict(zip(header, line, strict=True))
-    for name in (*_SCORES & set(header), "category_id", "instances"):
-        text = values[name]
-        if text == "" and name in _SCORES:
+    for name in (*header[len(_IDENTITY) :], "category_id", "instances"):
+        text, is_score = values[name], name not in _IDENTITY
+        if text == "" and is_score:
             values[name] = None
-        elif not (_SCORE if name in _SCORES else _WHOLE).fullmatch(text):
+        elif not (_SCORE if is_score else _WHOLE).fullmatch(text):
             raise InvalidFileError(
                 [Problem(where=f"{where}, {name}", what=f"{text[:40]!r} is no number", cure="mend it")]
             )
         else:
-            values[name] = float(text) if name in _SCORES else int(text)
+            values[name] = float(text) if is_score else int(text)
     try:
         return ClassMetrics.model_validate(values)
     except ValidationError as error:

@@ -212,6 +212,5 @@ def _rescored(parts: Parts, predictions: Path, options: Options) -> Metrics:
         annotations=options.source.path_for(parts.submission),
         on_bad_boxes=parts.submission.dataset.on_bad_boxes,
         split=protocol_of(parts.submission),
-        images=parts.metrics.dataset.images,
-        boundary=any(group.boundary_miou for group in parts.metrics.groups.values()),
+        said=parts.metrics,
     ).metrics

@@ -42,13 +42,7 @@ class Rescored:
 
 
 def rescore(
-    predictions: Path,
-    *,
-    annotations: Path,
-    on_bad_boxes: str,
-    split: SplitProtocol,
-    images: int,
-    boundary: bool = False,
+    predictions: Path, *, annotations: Path, on_bad_boxes: str, split: SplitProtocol, said: Metrics
 ) -> Rescored:
     """Score predictions that nobody has checked, in a process of its own with bounds on memory and time.
 
@@ -57,20 +51,22 @@ def rescore(
         annotations: The annotation file.
         on_bad_boxes: As the data set says.
         split: Which classes are seen and unseen.
-        images: How many images there are said to be; bounds the number of detections.
-        boundary: Also take boundary IoU.
+        said: What the scores are said to be: which of those are wanted that are only computed when asked for, and how
+            many images there are, which bounds the number of detections.
 
     Raises:
         UserError: Why the predictions cannot be scored.
     """
+    names = {name for group in said.groups.values() for name in group.model_fields_set}
     with tempfile.TemporaryDirectory(prefix="psis_bench_") as folder:
         task = {
             "predictions": str(predictions.absolute()),
             "annotations": str(annotations.absolute()),
             "on_bad_boxes": on_bad_boxes,
             "split": dataclasses.asdict(split),
-            "images": images,
-            "boundary": boundary,
+            "images": said.dataset.images,
+            "boundary": any(name.startswith("boundary") for name in names),
+            "class_agnostic": any(name.startswith("agnostic") for name in names),
             "out": folder,
         }
         _run(task, predictions)
@@ -135,7 +131,7 @@ def differences_of_classes(
             problems.append(Problem(where=where, what=f"has no row for category {item.category_id}", cure=_CURE))
             continue
         place = f"{where}: row {rows[item.category_id]}, "
-        values = (mine.model_dump(by_alias=True), item.model_dump(by_alias=True))
+        values = (mine.model_dump(by_alias=True, exclude_unset=True), item.model_dump(by_alias=True))
         more, difference = _differences(*values, where=place, tolerance=TOLERANCE)
         problems += more
         largest = max(largest, difference)
@@ -152,8 +148,9 @@ def _differences(
 ) -> tuple[list[Problem], float]:
     problems: list[Problem] = []
     largest = 0.0
-    for name in dict.fromkeys([*said, *found]):
-        mine, theirs = said.get(name), found.get(name)
+    # What an older version did not score yet is not asked for.
+    for name, mine in said.items():
+        theirs = found.get(name)
         if isinstance(mine, float) and isinstance(theirs, float):
             largest = max(largest, abs(mine - theirs))
             same = abs(mine - theirs) <= tolerance
@@ -161,25 +158,26 @@ def _differences(
             same = mine == theirs
         if not same:
             what = f"is {_shown(mine)}, the predictions give {_shown(theirs)}"
-            if name not in said:
-                what = f"is missing; the predictions give {_shown(theirs)}"
             problems.append(Problem(where=where + name, what=what, cure=_CURE))
     return problems, largest
 
 
 def _leaves(metrics: Metrics) -> dict[str, Any]:
-    """Return every number by its place; the notes, which are words, are left out."""
-    values = metrics.model_dump(by_alias=True, exclude={"notes"})
+    """Return every number that is there by its place; the notes, which are words, are left out."""
+    values = metrics.model_dump(by_alias=True, exclude={"notes"}, exclude_unset=True)
     return dict(_walk(values, ""))
 
 
 def _walk(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
         if isinstance(value, Mapping):
+            yield prefix + name, {}  # that it is there at all
             yield from _walk(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
 
 
 def _shown(value: Any) -> str:
+    if value == {}:
+        return "scores"
     return "nothing" if value is None else repr(value) if isinstance(value, float) else ascii(value)

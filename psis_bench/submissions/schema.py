@@ -20,21 +20,24 @@ from __future__ import annotations
 import datetime
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from psis_bench.submissions.field_types import (
     Count,
     Fraction,
+    GroupName,
     LongText,
     Positive,
+    Scores,
     Sha256,
     Slug,
     SplitName,
     Strict,
     Text,
     Url,
+    check_score_names,
 )
 
 SCHEMA_VERSION = 1
@@ -173,8 +176,8 @@ class Submission(Strict):
     notes: LongText = ""
 
 
-class ApMetrics(Strict):
-    """COCO's detection scores of a group: `psis_bench.scoring.results.AveragePrecision`."""
+class ApMetrics(Scores):
+    """COCO's detection scores of a group: `psis_bench.scoring.results.AveragePrecision`. Perhaps more."""
 
     AP: Fraction | None
     AP50: Fraction | None
@@ -183,9 +186,27 @@ class ApMetrics(Strict):
     APm: Fraction | None
     APl: Fraction | None
     AR100: Fraction | None
+    AR1: Fraction | None = None
+    AR10: Fraction | None = None
+    ARs: Fraction | None = None
+    ARm: Fraction | None = None
+    ARl: Fraction | None = None
+    AR300: Fraction | None = None
 
 
-class MeanIouMetrics(Strict):
+class AgnosticMetrics(Strict):
+    """Class-agnostic recall of a group: `psis_bench.scoring.results.AgnosticRecall`."""
+
+    AR10: Fraction | None
+    AR100: Fraction | None
+    AR300: Fraction | None
+    AR1000: Fraction | None
+    ARs: Fraction | None
+    ARm: Fraction | None
+    ARl: Fraction | None
+
+
+class MeanIouMetrics(Scores):
     """Mean IoU over a group: `psis_bench.scoring.results.MeanIou`."""
 
     class_mean: Fraction | None
@@ -193,7 +214,13 @@ class MeanIouMetrics(Strict):
 
 
 class GroupMetrics(Strict):
-    """All scores of one group: `psis_bench.scoring.results.GroupScores`; None for what the predictions do not have."""
+    """All scores of one group: `psis_bench.scoring.results.GroupScores`; None for what the predictions do not have.
+
+    What scoring gives only when asked is there when it was (``boundary_miou``, ``agnostic_box``).
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Scores | None]
 
     classes: Count
     instances: Count
@@ -203,6 +230,11 @@ class GroupMetrics(Strict):
     full_box: MeanIouMetrics
     ellipse: MeanIouMetrics
     boundary_miou: MeanIouMetrics | None = None
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        check_score_names(self.__pydantic_extra__)
+        return self
 
 
 class ScoredSplit(Strict):
@@ -227,7 +259,7 @@ class Metrics(Strict):
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     split: ScoredSplit
     dataset: ScoredDataset
-    groups: dict[Literal["all", "seen", "unseen"], GroupMetrics]
+    groups: Annotated[dict[GroupName, GroupMetrics], Field(max_length=40)]
     notes: Annotated[tuple[LongText, ...], Field(max_length=20)] = ()
 
 
@@ -247,8 +279,11 @@ class Verification(Strict):
     per_class_sha256: Sha256
 
 
-class ClassMetrics(Strict):
-    """One line of ``per_class.csv``; None for what the predictions or the annotations do not have."""
+class ClassMetrics(Scores):
+    """One line of ``per_class.csv``; None for what the predictions or the annotations do not have.
+
+    More columns may be there (``mask_AP50``); they are fields by their names.
+    """
 
     category_id: Annotated[int, Field(ge=-(2**53), lt=2**53)]
     name: Text
@@ -259,7 +294,19 @@ class ClassMetrics(Strict):
     gt_box_miou: Fraction | None
     full_box_miou: Fraction | None
     ellipse_miou: Fraction | None
-    boundary_miou: Fraction | None = None
+    box_ap50: Annotated[Fraction | None, Field(alias="box_AP50")] = None
+    box_ap75: Annotated[Fraction | None, Field(alias="box_AP75")] = None
+    box_aps: Annotated[Fraction | None, Field(alias="box_APs")] = None
+    box_apm: Annotated[Fraction | None, Field(alias="box_APm")] = None
+    box_apl: Annotated[Fraction | None, Field(alias="box_APl")] = None
+    box_ar100: Annotated[Fraction | None, Field(alias="box_AR100")] = None
+    mask_ap50: Annotated[Fraction | None, Field(alias="mask_AP50")] = None
+    mask_ap75: Annotated[Fraction | None, Field(alias="mask_AP75")] = None
+    mask_aps: Annotated[Fraction | None, Field(alias="mask_APs")] = None
+    mask_apm: Annotated[Fraction | None, Field(alias="mask_APm")] = None
+    mask_apl: Annotated[Fraction | None, Field(alias="mask_APl")] = None
+    mask_ar100: Annotated[Fraction | None, Field(alias="mask_AR100")] = None
+    boundary_ap: Annotated[Fraction | None, Field(alias="boundary_AP")] = None
 
 
 class LoadedSubmission(Strict):

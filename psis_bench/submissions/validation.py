@@ -261,8 +261,7 @@ def _rescore(parts: Parts, report: Report, *, predictions: Path, annotations: Pa
             annotations=annotations,
             on_bad_boxes=parts.submission.dataset.on_bad_boxes,
             split=protocol,
-            images=parts.metrics.dataset.images,
-            boundary=any(group.boundary_miou for group in parts.metrics.groups.values()),
+            said=parts.metrics,
         )
     except UserError as error:
         place = error.where or str(predictions)
