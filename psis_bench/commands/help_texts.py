@@ -135,6 +135,24 @@ COMMANDS: dict[str, Command] = {
         options=(*_RUN_OPTIONS, _MARKDOWN, _CSV),
         takes_keys=True,
     ),
+    "compare": Command(
+        summary="two or more scored runs side by side, with intervals (needs no torch)",
+        description="Show scored runs side by side; of two, the difference with its interval, paired by image, and which\n"
+        "classes moved. Runs that differ in their seed alone are one entry. What is compared:\n\n"
+        "  the folder of a run, or one that psis-bench score ... out= wrote; or, with these keys,\n"
+        "  results files and prediction folders, which are scored first:\n"
+        "  split=NAME|YAML, data=NAME|YAML|annotations.json, data.root=DIR, boundary=true\n\n"
+        "  draws=N            draws of images that intervals are taken from   [2000]",
+        module="psis_bench.commands.compare",
+        examples=(
+            "psis-bench compare runs/voc2nonvoc/resnet4 runs/voc2nonvoc/hourglass20",
+            "psis-bench compare runs/voc2nonvoc/*seed* --markdown",
+            "psis-bench compare a.json b.json split=voc2nonvoc data=instances_val2017.json",
+        ),
+        argument="run",
+        argument_help="two or more folders or results files",
+        options=(_JSON, _MARKDOWN, _CSV, Option("all", "list every class, not only those that moved")),
+    ),
     "report": _stage(
         "only make report.html of a scored run (needs no torch)",
         "Make the page of a run: curves, a bar a class, and good, median and bad masks of unseen classes.",

@@ -241,7 +241,7 @@ def evaluate(
     Raises:
         UserError: Predictions are missing or malformed, or of other annotations.
     """
-    detections, notes = _detections(predictions, truth, max_detections)
+    detections, notes = counted_detections(predictions, truth, max_detections)
     box = mask = None
     if detections is not None:
         options: dict[str, Any] = {"max_detections": max_detections, "engine": engine}
@@ -282,8 +282,17 @@ def _on_boxes(predictions: Predictions, truth: GroundTruth, boundary: bool) -> t
     return gt_box_and_boundary_ious(batches, truth) if boundary else (gt_box_ious(batches, truth), None)
 
 
-def _detections(predictions: Predictions, truth: GroundTruth, limit: int) -> tuple[Detections | None, list[str]]:
-    """Read the detections, if there are any, and what is to be noted about them."""
+def counted_detections(predictions: Predictions, truth: GroundTruth, limit: int) -> tuple[Detections | None, list[str]]:
+    """Read the detections that count, if there are any, and what is to be noted about them.
+
+    Args:
+        predictions: A results file, its content, or a prediction folder.
+        truth: The annotations.
+        limit: Detections per image that count, over all classes together.
+
+    Raises:
+        UserError: Predictions are missing or malformed, or of other annotations.
+    """
     if not isinstance(predictions, Path):
         batches = records_of_results(predictions, sizes=truth.sizes)
     elif predictions.is_file():

@@ -1,0 +1,120 @@
+"""Average precision under draws of images: what AP would have been, had other images been scored.
+
+An image that was drawn w times counts w times: its detections and its objects have the weight w. Detections are matched
+to objects once; precision and recall are then sums of weights. With every weight 1 it is COCO's AP.
+
+A precision matters only where a detection is right, since the best precision at this recall or a higher one counts, and
+it is highest there: of the thousands of detections of a class, only those positions are looked at.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from psis_bench.run_lengths import Ints
+from psis_bench.scoring.bootstrap import Weights
+from psis_bench.scoring.checked_detections import Detections
+from psis_bench.scoring.curves import RECALLS
+from psis_bench.scoring.ground_truth import Flags, Floats, GroundTruth
+from psis_bench.scoring.matching import match
+from psis_bench.scoring.pairs import overlapping
+from psis_bench.scoring.sides import detections_side, objects_side
+
+_CELLS_AT_A_TIME = 2**21
+
+
+def resampled_ap(
+    truth: GroundTruth, detections: Detections, *, masks: bool, weights: Weights, max_detections: int = 100
+) -> Floats:
+    """Return the AP of every class under every draw, over objects of all sizes.
+
+    Args:
+        truth: The annotations.
+        detections: Those that count, of every class.
+        masks: Whether masks are compared; else boxes.
+        weights: (B, I): how often each image was drawn, in the order of ``truth.image_ids``; see
+            `psis_bench.scoring.bootstrap.image_weights`.
+        max_detections: The limit per image and class.
+
+    Returns:
+        float64 (B, K) in [0, 1], classes in the order of ``truth.category_ids``; NaN where no object of the class was
+        drawn.
+    """
+    images, classes = len(truth.image_ids), len(truth.category_ids)
+    found = detections_side(truth, detections, masks=masks, by_class=True, limit=max_detections)
+    drawn = objects_side(truth, masks=masks, by_class=True)
+    pairs = overlapping(found, drawn, measure="segm" if masks else "bbox")
+    # Of all sizes: only crowds are set aside.
+    matches = match(pairs, groups=found.groups, ignored=drawn.crowds[None], crowds=drawn.crowds)
+    hit = matches.objects[:, 0, :]
+    right = np.zeros((len(found), hit.shape[1]), bool)
+    aside = np.zeros_like(right)
+    if len(drawn):
+        on_crowd = drawn.crowds[np.maximum(hit, 0)]
+        right[matches.detections], aside[matches.detections] = (hit >= 0) & ~on_crowd, (hit >= 0) & on_crowd
+    result = np.full((len(weights), classes), np.nan)
+    bounds = [np.searchsorted(side.groups, np.arange(classes + 1) * images) for side in (found, drawn)]
+    for place in range(classes):
+        own = np.arange(bounds[0][place], bounds[0][place + 1])
+        own = own[np.argsort(-found.scores[own], kind="mergesort")]
+        objects = np.arange(bounds[1][place], bounds[1][place + 1])
+        objects = objects[~drawn.crowds[objects]]
+        result[:, place] = _class_ap(
+            right[own].T,
+            aside[own].T,
+            images=found.groups[own] % images,
+            object_images=drawn.groups[objects] % images,
+            weights=weights,
+        )
+    return result
+
+
+def _class_ap(right: Flags, aside: Flags, *, images: Ints, object_images: Ints, weights: Weights) -> Floats:
+    """Return the AP of one class under each draw, float64 (B,).
+
+    Args:
+        right: bool (T, D): detections in the order of their scores that found an object.
+        aside: bool (T, D): those that do not count.
+        images: int64 (D,): the place of each one's image.
+        object_images: int64 (G,): the same of the objects.
+        weights: (B, I).
+    """
+    result = np.full(len(weights), np.nan)
+    step = max(1, _CELLS_AT_A_TIME // max(len(images), 1))
+    for first in range(0, len(weights), step):
+        chosen = slice(first, first + step)
+        rows = weights[chosen]
+        objects = rows[:, object_images].sum(axis=1, dtype=np.int64)
+        own = rows[:, images].astype(np.int64)
+        everything = np.cumsum(own, axis=1)
+        values = np.zeros((len(right), len(rows)))
+        for threshold in range(len(right)):
+            counted = everything
+            if aside[threshold].any():
+                counted = np.cumsum(np.where(aside[threshold], 0, own), axis=1)
+            places = np.flatnonzero(right[threshold])
+            values[threshold] = _mean_precision(np.cumsum(own[:, places], axis=1), counted[:, places], objects)
+        result[chosen] = np.where(objects > 0, values.mean(axis=0), np.nan)
+    return result
+
+
+def _mean_precision(right: Ints, counted: Ints, objects: Ints) -> Floats:
+    """Return the mean of the precisions at COCO's recalls.
+
+    Args:
+        right: int64 (b, P): how many detections are right up to the p-th of those.
+        counted: int64 (b, P): how many there are up to it.
+        objects: int64 (b,): how many there are to be found.
+    """
+    draws, places = right.shape
+    if not places:
+        return np.zeros(draws)
+    recall = right / np.maximum(objects, 1)[:, None]
+    precision = right / np.maximum(counted, 1)
+    best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    # All draws in one search: recalls of draw b lie in [2 b, 2 b + 1].
+    start = 2.0 * np.arange(draws)[:, None]
+    reached = np.searchsorted((recall + start).ravel(), (RECALLS + start).ravel()).reshape(draws, -1)
+    reached -= places * np.arange(draws)[:, None]
+    read = np.append(best, np.zeros((draws, 1)), axis=1)
+    return np.asarray(np.take_along_axis(read, reached, axis=1).mean(axis=1), np.float64)
