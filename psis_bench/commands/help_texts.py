@@ -249,6 +249,34 @@ COMMANDS: dict[str, Command] = {
             Option("replace", "take the place of submissions of the same split, model and seed"),
         ),
     ),
+    "sweep": Command(
+        summary="many runs: lists and patterns of keys, on this machine or on a cluster",
+        description="Run every combination of keys that hold lists (a,b) or patterns (*), each a run in out=DIR/jobs.\n"
+        "Only what is missing or failed is started, so the same command continues a stopped sweep and\n"
+        "several may work on one folder. Ends with a table of the jobs; exit code 1 while one has failed.\n\n"
+        "  out=DIR            the folder of the sweep; alone it stands for the keys that were last used there\n"
+        "  launcher=NAME      local: as many jobs at once as there are GPUs, or cores    [local]\n"
+        "                     slurm: job arrays, put back when preempted    print: the commands\n"
+        "  parallel=N         jobs at once                                 [GPUs, or cores]\n"
+        "  retries=N          how often a job that fails is begun again    [0]\n"
+        "  until=STAGE        train | predict | score | report             [report]\n"
+        "  slurm.KEY=VALUE    partition, time (minutes), mem, account, ... as submitit names them\n"
+        "  wait=true          with launcher=slurm: wait for the jobs       [false]\n\n"
+        "All other keys are those of psis-bench run.",
+        module="psis_bench.commands.sweep",
+        examples=(
+            "psis-bench sweep split=single_source/*,fully_supervised seed=0,1,2 out=runs/sweeps/transfer",
+            "psis-bench sweep split=voc2nonvoc mask_head=resnet*,hourglass20 out=runs/sweeps/heads --dry-run",
+            "psis-bench sweep out=runs/sweeps/transfer launcher=slurm slurm.partition=gpu slurm.time=600",
+        ),
+        argument="key=value",
+        argument_help="settings as above, and keys of a run with lists and patterns",
+        options=(
+            _JSON,
+            Option("dry-run", "show the jobs and their states; start nothing"),
+            Option("all", "show every row of a table of more than 60 jobs"),
+        ),
+    ),
     "doctor": Command(
         summary="what is installed and found, and how to mend what is not",
         description="Report Python, torch, CUDA, the mm packages, disk and data, and for each problem the one command\n"

@@ -69,7 +69,7 @@ def test_each_command_has_help_with_examples_that_it_understands(command: str, c
         assert f"  {example}\n" in shown
         assert example.startswith(f"psis-bench {command}")
         keys = [word for word in example.split()[2:] if "=" in word]
-        if any(key.startswith("split=") for key in keys):
+        if command != "sweep" and any(key.startswith("split=") for key in keys):
             resolve_config(keys)
     assert max(len(line) for line in shown.splitlines()) <= 115
 
