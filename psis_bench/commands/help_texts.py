@@ -277,6 +277,19 @@ COMMANDS: dict[str, Command] = {
             Option("all", "show every row of a table of more than 60 jobs"),
         ),
     ),
+    "leaderboard": Command(
+        summary="build the leaderboard: a static site, and the tables of model_zoo/README.md",
+        description="Build the leaderboard from model_zoo/: published rows and submissions.\n\n"
+        "  build [out=DIR] [zoo=DIR]\n"
+        "                 out: folder of the site [site]; zoo: what it is built from [model_zoo]\n\n"
+        "The site opens from the disk or from any static host; it needs no network. A submission that cannot be\n"
+        "read is named, nothing is written, and the exit code is 1.",
+        module="psis_bench.commands.leaderboard",
+        examples=("psis-bench leaderboard build", "psis-bench leaderboard build out=public"),
+        argument="build",
+        argument_help="build, and its settings",
+        options=(_JSON,),
+    ),
     "doctor": Command(
         summary="what is installed and found, and how to mend what is not",
         description="Report Python, torch, CUDA, the mm packages, disk and data, and for each problem the one command\n"

@@ -103,6 +103,7 @@ class Row:
         split: The split.
         data: Name of the data set that was scored; rows of different data are never in one table.
         numbers: Scores by key, in [0, 1].
+        annotations: SHA-256 of the annotation file that was scored, or None for published rows.
         backbone: Or None when the source does not say.
         mask_head: Or None.
         parameters: Weights that are learnt, or None.
@@ -126,6 +127,7 @@ class Row:
     split: SplitKey
     data: str
     numbers: Mapping[str, Estimate]
+    annotations: str | None = None
     backbone: str | None = None
     mask_head: str | None = None
     parameters: int | None = None

@@ -1,4 +1,4 @@
-// Sorts the table of classes by the heading that is clicked; a second click turns the order round.
+// Sorts a table by the heading that is clicked; a second click turns the order round.
 for (const table of document.querySelectorAll("table.sortable")) {
   const headings = [...table.tHead.rows[0].cells];
   const body = table.tBodies[0];
@@ -13,7 +13,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const direction = previous ? (previous === "ascending" ? -1 : 1) : numeric ? -1 : 1;
       headings.forEach((other) => other.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
-      const key = (row) => row.cells[column].textContent.trim();
+      // A cell may say what it is sorted by, where its text is more than a number.
+      const key = ({ cells }) => cells[column].dataset.value ?? cells[column].textContent.trim();
       const order = (a, b) => {
         if (!numeric) return direction * key(a).localeCompare(key(b));
         const [x, y] = [parseFloat(key(a)), parseFloat(key(b))];
