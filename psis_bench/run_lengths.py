@@ -143,6 +143,12 @@ def encode_string(runs: Ints) -> str:
     """
     numbers = runs.copy()
     numbers[3:] -= runs[1:-2]
+    codes, _ = _codes(numbers)
+    return bytes((codes + 48).astype(np.uint8)).decode("ascii")
+
+
+def _codes(numbers: Ints) -> tuple[Ints, Ints]:
+    """Split numbers into groups of five bits with the sixth that says that another follows; and how many each has."""
     groups = np.ones(len(numbers), np.int64)
     for count in range(1, _MAX_GROUPS):
         bound = 1 << (5 * count - 1)
@@ -154,7 +160,25 @@ def encode_string(runs: Ints) -> str:
     place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], groups)
     codes = (np.repeat(numbers, groups) >> (5 * place)) & 31
     codes |= (place < np.repeat(groups, groups) - 1) * 32
-    return bytes((codes + 48).astype(np.uint8)).decode("ascii")
+    return codes, groups
+
+
+def encode_strings(masks: RunLengths) -> list[str]:
+    """Return the compressed form of many masks' run lengths, the bytes pycocotools gives, as texts.
+
+    Args:
+        masks: N masks; runs of no pixels after the first are merged into their neighbours.
+    """
+    empty = masks.has_empty_runs()
+    if empty.any():
+        masks = concatenate([merge_empty_runs(masks[i]) if empty[i] else masks[i] for i in range(len(masks))])
+    numbers = masks.runs.copy()
+    later = _places(masks.offsets) >= 3
+    numbers[later] -= masks.runs[np.flatnonzero(later) - 2]
+    codes, groups = _codes(numbers)
+    ends = _offsets(groups)[masks.offsets]
+    text = (codes + 48).astype(np.uint8).tobytes().decode("ascii")
+    return [text[start:stop] for start, stop in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
 
 
 def merge_empty_runs(runs: Ints) -> Ints:

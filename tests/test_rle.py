@@ -12,7 +12,15 @@ from psis_bench.rle import (
     intersection_over_union,
     segmentation_to_rle,
 )
-from psis_bench.run_lengths import RleError, concatenate, decode_strings, encode_string, merge_empty_runs, pairwise_iou
+from psis_bench.run_lengths import (
+    RleError,
+    concatenate,
+    decode_strings,
+    encode_string,
+    encode_strings,
+    merge_empty_runs,
+    pairwise_iou,
+)
 
 
 def coco_rle(mask: np.ndarray) -> dict:
@@ -233,3 +241,14 @@ def test_iou_is_that_of_the_pixels_also_with_runs_of_no_pixels():
     assert intersection_over_union(first, second) == 4 / 18
     with pytest.raises(ValueError, match="cannot be compared"):
         intersection_over_union(first, {"size": [5, 4], "counts": [20]})
+
+
+def test_many_are_encoded_as_one_by_one():
+    random = np.random.default_rng(3)
+    masks = [random.random((random.integers(1, 300), random.integers(1, 300))) < random.random() for _ in range(60)]
+    masks += [np.zeros((5, 7), bool), np.ones((5, 7), bool), np.zeros((2000, 2000), bool)]
+    expected = [coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode() for mask in masks]
+    runs = [counts_of({"size": list(mask.shape), "counts": text}) for mask, text in zip(masks, expected, strict=True)]
+    assert encode_strings(concatenate(runs)) == expected
+    assert encode_strings(concatenate([np.array([3, 0, 2, 4, 0, 1])])) == [encode_string(np.array([5, 5]))]
+    assert encode_strings(concatenate([])) == []

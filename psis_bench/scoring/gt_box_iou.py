@@ -61,6 +61,20 @@ def gt_box_and_boundary_ious(batches: Iterable[Records], truth: GroundTruth) -> 
     return ious, boundaries
 
 
+def masks_on_boxes(batches: Iterable[Records], truth: GroundTruth) -> RunLengths:
+    """Return the predicted mask of every scored instance, in the order of ``truth.instances``.
+
+    Raises:
+        UserError: As `gt_box_ious`.
+    """
+    found = [(targets, masks) for targets, masks in _matched(batches, truth)]
+    runs = np.concatenate([masks.runs for _, masks in found] or [np.zeros(0, np.int64)])
+    lengths = np.concatenate([np.diff(masks.offsets) for _, masks in found] or [np.zeros(0, np.int64)])
+    targets = np.concatenate([targets for targets, _ in found] or [np.zeros(0, np.int64)])
+    together = RunLengths(runs=runs, offsets=np.append(np.zeros(1, np.int64), np.cumsum(lengths)))
+    return together.take(np.argsort(targets))
+
+
 def mean_iou(ious: Floats, categories: Ints, category_ids: Collection[int]) -> MeanIou:
     """Average IoUs over a group of classes.
 
