@@ -122,7 +122,9 @@ COMMANDS: dict[str, Command] = {
         "A results file or prediction folder takes these keys alone:\n"
         "  split=NAME|YAML, data=NAME|YAML|annotations.json, data.root=DIR\n"
         "  out=DIR            also write scores.json, per_class.csv and per_instance.parquet there\n"
-        "  boundary=true      also boundary IoU of masks on ground-truth boxes",
+        "  boundary=true      also boundary AP, and boundary IoU of masks on ground-truth boxes\n"
+        "  class_agnostic=true  also recall of the objects of each group, whatever class they are given\n\n"
+        "Annotations of LVIS are known by their fields and scored by LVIS's rules.",
         module="psis_bench.commands.score",
         examples=(
             "psis-bench score split=voc2nonvoc",

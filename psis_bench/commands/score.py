@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from psis_bench.data.dataset_config import OnBadBoxes
     from psis_bench.scoring.results import Scores
 
-_KEYS = ("split", "data", "data.name", "data.root", "out", "boundary")
+_KEYS = ("split", "data", "data.name", "data.root", "out", "boundary", "class_agnostic")
 _KINDS = ("detections", "gt_box_masks")
 
 
@@ -94,9 +94,7 @@ def _score(predictions: Path, arguments: Sequence[str]) -> Scores:
         raise UserError(f"{further!r} is one word too many", cure=f"{predictions} is what is scored")
     if "split" not in values:
         raise UserError("no split is given", cure="add split=..., as in split=voc2nonvoc (psis-bench ls splits)")
-    boundary = values.get("boundary", "false").lower()
-    if boundary not in ("true", "false"):
-        raise UserError(f"boundary must be true or false, not {values['boundary']!r}")
+    boundary, class_agnostic = (_is_true(values, key) for key in ("boundary", "class_agnostic"))
     out = Path(values["out"]).expanduser() if "out" in values else None
     if out is not None and (out / "config.yaml").exists():
         raise UserError("is the folder of a run", where=str(out), cure="choose another out= for these scores")
@@ -114,7 +112,8 @@ def _score(predictions: Path, arguments: Sequence[str]) -> Scores:
             annotations=annotations,
             split=split,
             out=out,
-            boundary=boundary == "true",
+            boundary=boundary,
+            class_agnostic=class_agnostic,
             on_bad_boxes=on_bad_boxes,
         )
 
@@ -138,3 +137,10 @@ def annotations_of(values: dict[str, str]) -> tuple[Path, OnBadBoxes]:
             cure=did_you_mean(name, ["coco", "a path to a .yaml", "an annotation file (.json)"]),
         )
     return dataset.val.annotations, dataset.on_bad_boxes
+
+
+def _is_true(values: Mapping[str, str], key: str) -> bool:
+    value = values.get(key, "false").lower()
+    if value not in ("true", "false"):
+        raise UserError(f"{key} must be true or false, not {values[key]!r}")
+    return value == "true"

@@ -8,6 +8,7 @@ from psis_bench.data.coco_format import check_content, tell_dropped
 from psis_bench.data.dataset_config import DatasetConfig, Subset
 from psis_bench.data.image_files import check_pixels, find_missing
 from psis_bench.data.json_file import load_json
+from psis_bench.data.lvis_images import with_named_images
 from psis_bench.data.problems import Collector, Problem
 from psis_bench.errors import UserError
 
@@ -37,7 +38,8 @@ def check_dataset(
             )
         except UserError as error:
             collector.add_error(error)
-    if "train" in categories and categories["train"] != categories.get("val", categories["train"]):
+    both = [categories[name] for name in ("train", "val") if categories.get(name)]
+    if len(both) == 2 and both[0] != both[1]:
         # A model numbers its classes by the file it was trained with.
         report = collector.report_for(config.val.annotations)
         report(
@@ -49,9 +51,10 @@ def check_dataset(
 def _check_subset(
     name: str, subset: Subset, *, config: DatasetConfig, collector: Collector, pixels: bool, workers: int | None
 ) -> list[Any]:
-    """Check one part and return id and name of its categories."""
+    """Check one part and return id and name of its categories; none of those that are known by synset."""
     content, _ = load_json(subset.annotations)
     report = collector.report_for(subset.annotations)
+    content = with_named_images(content)
     dropped = check_content(content, report=report, masks=True, drop_bad_boxes=config.on_bad_boxes == "drop")
     if dropped:
         tell_dropped(subset.annotations, len(dropped))
@@ -63,5 +66,8 @@ def _check_subset(
         check_pixels(images, subset.images, skip=missing, report=report, title=f"check {name}", workers=workers)
     categories = content.get("categories")
     if not isinstance(categories, list):
+        return []
+    if any(isinstance(entry, dict) and "synset" in entry for entry in categories):
+        # LVIS: a model of COCO's classes is scored there by synset.
         return []
     return [(entry.get("id"), entry.get("name")) for entry in categories if isinstance(entry, dict)]

@@ -9,17 +9,15 @@ rare (1 to 10), common (11 to 100) or frequent. Files of v0.5 and v1 are both re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from psis_bench.data.coco_format import CocoFile
+from psis_bench.data.lvis_images import ABSENT, NOT_EXHAUSTIVE, is_lvis
 from psis_bench.errors import UserError
 from psis_bench.run_lengths import Ints
 
-ABSENT, NOT_EXHAUSTIVE = "neg_category_ids", "not_exhaustive_category_ids"
 FREQUENCIES = {"r": "rare", "c": "common", "f": "frequent"}
 
 
@@ -45,11 +43,6 @@ class Federation:
         return {name: sorted(id_ for id_, own in self.frequencies.items() if own == name) for name in names}
 
 
-def is_lvis(images: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell whether the images are of an LVIS file: one of them says which classes it was searched for."""
-    return any(key in image for image in images for key in (ABSENT, NOT_EXHAUSTIVE))
-
-
 def read_federation(coco: CocoFile) -> Federation | None:
     """Read what an LVIS file says beyond COCO format.
 
@@ -68,29 +61,6 @@ def read_federation(coco: CocoFile) -> Federation | None:
         frequencies={int(category["id"]): _frequency(coco, place) for place, category in enumerate(coco.categories)},
         synsets={int(entry["id"]): str(entry["synset"]) for entry in coco.categories if "synset" in entry},
     )
-
-
-def named_images(images: list[Any]) -> list[Any]:
-    """Give LVIS images a ``file_name`` that leads to COCO's 2017 image folders.
-
-    LVIS v1 has no ``file_name`` but ``coco_url``, v0.5 has names of 2014; both draw on ``train2017`` and ``val2017``.
-
-    Returns:
-        The records, with ``file_name`` as ``val2017/000000000139.jpg`` where it had to be made; other records as
-        they are.
-    """
-    if not is_lvis([image for image in images if isinstance(image, dict)]):
-        return images
-    return [_named(image) for image in images]
-
-
-def _named(image: Any) -> Any:
-    if not isinstance(image, dict) or not isinstance(image.get("coco_url"), str):
-        return image
-    name = image.get("file_name")
-    if name is not None and not str(name).startswith("COCO_"):
-        return image
-    return {**image, "file_name": "/".join(image["coco_url"].split("/")[-2:])}
 
 
 def _pairs(coco: CocoFile, key: str, ids: set[int]) -> Ints:

@@ -23,7 +23,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from psis_bench.data.lvis import ABSENT, NOT_EXHAUSTIVE, Federation
+from psis_bench.data.lvis import Federation
+from psis_bench.data.lvis_images import ABSENT, NOT_EXHAUSTIVE
 from psis_bench.errors import UserError
 from psis_bench.run_lengths import Ints
 from psis_bench.scoring.checked_detections import Detections

@@ -27,6 +27,8 @@ from psis_bench.scoring.engines import Engine, federated_by_hotcoco, hotcoco_is_
 from psis_bench.scoring.ground_truth import GroundTruth
 from psis_bench.scoring.pairs import Measure
 from psis_bench.scoring.sides import detections_side, objects_side
+from psis_bench.splits.protocol import ResolvedSplit
+from psis_bench.splits.synsets import COCO_SYNSETS, categories_of
 
 LIMIT = 300
 """Detections an image that LVIS counts."""
@@ -118,3 +120,29 @@ def _places(truth: GroundTruth, images: Ints, categories: Ints) -> Ints:
     """Return one number for an image and a class, as `psis_bench.scoring.sides` numbers groups."""
     classes = np.searchsorted(truth.category_ids, categories)
     return np.asarray(classes * len(truth.image_ids) + np.searchsorted(truth.image_ids, images), np.int64)
+
+
+def groups_of(resolved: ResolvedSplit, federation: Federation | None) -> dict[str, list[int]]:
+    """Return the category ids of every group that is scored.
+
+    An LVIS file adds ``frequent``, ``common`` and ``rare`` and, unless these are the seen and unseen classes, ``coco``
+    (classes with the synset of one of COCO's 80) and ``not_coco``.
+    """
+    groups = resolved.groups()
+    if federation is None:
+        return groups
+    groups |= federation.groups()
+    coco, _ = categories_of(COCO_SYNSETS, federation.synsets)
+    if federation.synsets and coco != resolved.seen_ids:
+        groups |= {"coco": sorted(coco), "not_coco": sorted(set(resolved.names) - coco)}
+    return {name: ids for name, ids in groups.items() if ids}
+
+
+def absence(resolved: ResolvedSplit, federation: Federation | None) -> list[str]:
+    """Return a sentence on the COCO classes that an LVIS file does not have, if there are any."""
+    if federation is None or not federation.synsets:
+        return []
+    missing = resolved.absent or categories_of(COCO_SYNSETS, federation.synsets)[1]
+    listed = ", ".join(f"{name} ({COCO_SYNSETS[name]})" for name in missing)
+    verb = "has" if len(missing) == 1 else "have"
+    return [f"{len(missing)} of COCO's 80 classes {verb} no category of that synset here: {listed}"] if missing else []

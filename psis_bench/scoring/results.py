@@ -150,6 +150,9 @@ class GroupScores:
         full_box: The trivial row that fills the ground-truth box.
         ellipse: The trivial row that fills the ellipse inscribed in it.
         boundary_miou: Boundary IoU of the predicted masks on ground-truth boxes, where it was asked for.
+        boundary: Detection scores by the smaller of mask IoU and boundary IoU, where they were asked for.
+        agnostic_box: Class-agnostic recall by box IoU, where it was asked for.
+        agnostic_mask: Class-agnostic recall by mask IoU, where it was asked for.
     """
 
     classes: int
@@ -160,12 +163,14 @@ class GroupScores:
     full_box: MeanIou
     ellipse: MeanIou
     boundary_miou: MeanIou | None = None
+    boundary: AveragePrecision | None = None
+    agnostic_box: AgnosticRecall | None = None
+    agnostic_mask: AgnosticRecall | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the scores as in ``scores.json``; ``boundary_miou`` is there only when it was asked for."""
+        """Return the scores as in ``scores.json``; what is only there when asked for is left out when it is not."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        if self.boundary_miou is None:
-            del values["boundary_miou"]
+        values = {name: value for name, value in values.items() if value is not None or name not in _ON_REQUEST}
         return {name: value.to_dict() if hasattr(value, "to_dict") else value for name, value in values.items()}
 
     @classmethod
@@ -179,8 +184,16 @@ class GroupScores:
             gt_box_miou=MeanIou.from_dict(values["gt_box_miou"]) if values["gt_box_miou"] else None,
             full_box=MeanIou.from_dict(values["full_box"]),
             ellipse=MeanIou.from_dict(values["ellipse"]),
-            boundary_miou=MeanIou.from_dict(values["boundary_miou"]) if values.get("boundary_miou") else None,
+            **{name: kind.from_dict(values[name]) for name, kind in _ON_REQUEST.items() if values.get(name)},
         )
+
+
+_ON_REQUEST: dict[str, Any] = {
+    "boundary_miou": MeanIou,
+    "boundary": AveragePrecision,
+    "agnostic_box": AgnosticRecall,
+    "agnostic_mask": AgnosticRecall,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +227,8 @@ class Scores:
     Args:
         split: Which split was scored.
         dataset: Which annotations were scored against.
-        groups: Scores of ``all``, ``seen`` and ``unseen``; a split without unseen classes has no ``unseen``.
+        groups: Scores of ``all``, ``seen`` and ``unseen``; a split without unseen classes has no ``unseen``. On LVIS
+            also ``frequent``, ``common``, ``rare``, ``coco`` and ``not_coco``.
         notes: What a reader has to know, one sentence each.
     """
 

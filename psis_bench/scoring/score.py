@@ -27,24 +27,23 @@ found exactly, of the dog only four columns: IoU 4 / 6, which is enough at 4 of 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from psis_bench.console import Bar, progress
+from psis_bench.data.lvis import Federation, read_federation
 from psis_bench.errors import UserError
-from psis_bench.run_lengths import Ints
 from psis_bench.scoring.checked_detections import Detections, read_detections
-from psis_bench.scoring.detection import DetectionTables, evaluate_detections
+from psis_bench.scoring.detection_scores import DetectionScores, detection_scores
 from psis_bench.scoring.engines import Engine
+from psis_bench.scoring.evaluation import Evaluation
 from psis_bench.scoring.ground_truth import Floats, GroundTruth, read_ground_truth
-from psis_bench.scoring.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, mean_iou
+from psis_bench.scoring.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious
+from psis_bench.scoring.lvis import absence, groups_of
 from psis_bench.scoring.records import AGAIN, read_parts, read_results, records_of_results
 from psis_bench.scoring.repeated import refuse_repeated
-from psis_bench.scoring.results import DatasetIdentity, GroupScores, MeanIou, Scores, SplitIdentity
+from psis_bench.scoring.results import DatasetIdentity, Scores, SplitIdentity
 from psis_bench.scoring.score_files import write_scores
 from psis_bench.scoring.trivial import trivial_ious
 from psis_bench.splits.protocol import SplitProtocol
@@ -57,55 +56,7 @@ Predictions = Path | Sequence[Mapping[str, Any]]
 """A COCO results file or prediction folder, or the content of a results file."""
 
 NO_DETECTOR = "detection AP left out: the model has no detector"
-NO_MASKS = "mask AP left out: the detections have no masks"
 NO_GT_BOX_MASKS = "GT-box mIoU left out: there are no masks predicted on ground-truth boxes"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """What was computed, before it is averaged over groups; None for what the predictions do not have.
-
-    Args:
-        truth: The annotations.
-        box: COCO's arrays by box IoU.
-        mask: COCO's arrays by mask IoU.
-        ious: float64 (n,): IoU of the masks on ground-truth boxes, in the order of ``truth.instances``.
-        full_box: float64 (n,): the same of the trivial row that fills the box.
-        ellipse: float64 (n,): the same of the trivial row that fills the inscribed ellipse.
-        boundaries: float64 (n,): boundary IoU of the masks on ground-truth boxes, where it was asked for.
-        notes: What a reader has to know, one sentence each.
-    """
-
-    truth: GroundTruth
-    box: DetectionTables | None
-    mask: DetectionTables | None
-    ious: Floats | None
-    full_box: Floats
-    ellipse: Floats
-    boundaries: Floats | None
-    notes: tuple[str, ...]
-
-    @property
-    def categories(self) -> Ints:
-        """Category ids of the scored instances, int64 (n,)."""
-        return self.truth.categories[self.truth.instances]
-
-    def group(self, category_ids: Collection[int]) -> GroupScores:
-        """Return all scores of a group of classes."""
-
-        def mean(ious: Floats | None) -> MeanIou | None:
-            return None if ious is None else mean_iou(ious, self.categories, category_ids)
-
-        return GroupScores(
-            classes=len(category_ids),
-            instances=int(np.isin(self.categories, list(category_ids)).sum()),
-            box=self.box.summary(category_ids) if self.box else None,
-            mask=self.mask.summary(category_ids) if self.mask else None,
-            gt_box_miou=mean(self.ious),
-            full_box=mean_iou(self.full_box, self.categories, category_ids),
-            ellipse=mean_iou(self.ellipse, self.categories, category_ids),
-            boundary_miou=mean(self.boundaries),
-        )
 
 
 def score_predictions(
@@ -115,6 +66,7 @@ def score_predictions(
     split: str | SplitProtocol,
     out: str | Path | None = None,
     boundary: bool = False,
+    class_agnostic: bool = False,
     engine: Engine = "auto",
     on_bad_boxes: OnBadBoxes = "error",
 ) -> Scores:
@@ -126,7 +78,8 @@ def score_predictions(
         annotations: The COCO-format annotation file that they were made for, or its content.
         split: Which classes are seen and unseen: a name, a YAML file, or a `SplitProtocol`.
         out: Folder for ``per_class.csv``, ``per_instance.parquet`` and ``scores.json``; None writes nothing.
-        boundary: Also take boundary IoU of the masks on ground-truth boxes.
+        boundary: Also take boundary AP, and boundary IoU of the masks on ground-truth boxes.
+        class_agnostic: Also take class-agnostic recall of each group, the ground truth of other classes ignored.
         engine: Evaluator for detection AP; the scores are the same.
         on_bad_boxes: ``drop`` leaves annotations out whose box has no area; ``error`` refuses them.
 
@@ -139,6 +92,7 @@ def score_predictions(
         split=get_split(split) if isinstance(split, str) else split,
         out=None if out is None else Path(out),
         boundary=boundary,
+        class_agnostic=class_agnostic,
         engine=engine,
         on_bad_boxes=on_bad_boxes,
     )
@@ -151,6 +105,7 @@ def score_run(
     split: SplitProtocol,
     out: Path | None,
     boundary: bool = False,
+    class_agnostic: bool = False,
     engine: Engine = "auto",
     on_bad_boxes: OnBadBoxes = "error",
 ) -> Scores:
@@ -162,7 +117,8 @@ def score_run(
         annotations: The COCO-format file the predictions were made for.
         split: Which classes are seen and unseen.
         out: Folder for ``per_class.csv``, ``per_instance.parquet`` and, written last, ``scores.json``.
-        boundary: Also take boundary IoU of the masks on ground-truth boxes.
+        boundary: Also take boundary AP, and boundary IoU of the masks on ground-truth boxes.
+        class_agnostic: Also take class-agnostic recall of each group, the ground truth of other classes ignored.
         engine: Evaluator for detection AP; the scores are the same.
         on_bad_boxes: As the data set's configuration says; it must be what the predictions were made with.
 
@@ -176,6 +132,7 @@ def score_run(
             split=split,
             out=out,
             boundary=boundary,
+            class_agnostic=class_agnostic,
             engine=engine,
             on_bad_boxes=on_bad_boxes,
             bar=bar,
@@ -189,6 +146,7 @@ def _score(
     split: SplitProtocol,
     out: Path | None,
     boundary: bool,
+    class_agnostic: bool,
     engine: Engine,
     on_bad_boxes: OnBadBoxes,
     bar: Bar | None = None,
@@ -202,17 +160,25 @@ def _score(
         coco = check_coco(annotations, on_bad_boxes=on_bad_boxes)
     resolved = split.resolve(coco.categories, where=str(coco.path))
     truth = read_ground_truth(coco)
+    federation = read_federation(coco)
     _step(bar, 1, "predictions")
     evaluation = evaluate(
-        predictions, truth, max_detections=split.max_detections, boundary=boundary, engine=engine, bar=bar
+        predictions,
+        truth,
+        max_detections=split.max_detections,
+        federation=federation,
+        boundary=boundary,
+        class_agnostic=class_agnostic,
+        engine=engine,
+        bar=bar,
     )
     scores = Scores(
         split=SplitIdentity(name=split.name, version=split.version, hash=split.hash()),
         dataset=DatasetIdentity(
             annotations_sha256=truth.sha256, images=len(truth.image_ids), instances=len(truth.instances)
         ),
-        groups={name: evaluation.group(ids) for name, ids in resolved.groups().items()},
-        notes=evaluation.notes,
+        groups={name: evaluation.group(ids) for name, ids in groups_of(resolved, federation).items()},
+        notes=(*evaluation.notes, *absence(resolved, federation)),
     )
     if out is not None:
         write_scores(out, scores, evaluation, resolved)
@@ -224,7 +190,9 @@ def evaluate(
     truth: GroundTruth,
     *,
     max_detections: int = 100,
+    federation: Federation | None = None,
     boundary: bool = False,
+    class_agnostic: bool = False,
     engine: Engine = "auto",
     bar: Bar | None = None,
 ) -> Evaluation:
@@ -234,22 +202,28 @@ def evaluate(
         predictions: A results file, its content, or a prediction folder, as for `score_predictions`.
         truth: The annotations.
         max_detections: Detections per image that count, over all classes together.
-        boundary: Also take boundary IoU of the masks on ground-truth boxes.
+        federation: What an LVIS file says beyond COCO format; None: the rules are COCO's.
+        boundary: Also take boundary AP, and boundary IoU of the masks on ground-truth boxes.
+        class_agnostic: Also take class-agnostic recall.
         engine: Evaluator for detection AP.
         bar: To be advanced by three steps.
 
     Raises:
         UserError: Predictions are missing or malformed, or of other annotations.
     """
-    detections, notes = counted_detections(predictions, truth, max_detections)
-    box = mask = None
+    detections, notes = all_detections(predictions, truth)
+    detected = DetectionScores()
     if detections is not None:
-        options: dict[str, Any] = {"max_detections": max_detections, "engine": engine}
-        box = evaluate_detections(truth, detections, iou_type="bbox", **options)
-        if bool(detections.has_mask.any()) or not len(detections):
-            mask = evaluate_detections(truth, detections, iou_type="segm", **options)
-        else:
-            notes.append(NO_MASKS)
+        detected = detection_scores(
+            truth,
+            detections,
+            max_detections=max_detections,
+            federation=federation,
+            boundary=boundary,
+            class_agnostic=class_agnostic,
+            engine=engine,
+        )
+        notes += detected.notes
     _step(bar, 1, "masks on boxes")
     ious, boundaries = _on_boxes(predictions, truth, boundary)
     if ious is None:
@@ -259,8 +233,7 @@ def evaluate(
     _step(bar, 1, "")
     return Evaluation(
         truth=truth,
-        box=box,
-        mask=mask,
+        detected=detected,
         ious=ious,
         full_box=full_box,
         ellipse=ellipse,
@@ -282,13 +255,12 @@ def _on_boxes(predictions: Predictions, truth: GroundTruth, boundary: bool) -> t
     return gt_box_and_boundary_ious(batches, truth) if boundary else (gt_box_ious(batches, truth), None)
 
 
-def counted_detections(predictions: Predictions, truth: GroundTruth, limit: int) -> tuple[Detections | None, list[str]]:
-    """Read the detections that count, if there are any, and what is to be noted about them.
+def all_detections(predictions: Predictions, truth: GroundTruth) -> tuple[Detections | None, list[str]]:
+    """Read all detections, if there are any, and what is to be noted about them.
 
     Args:
         predictions: A results file, its content, or a prediction folder.
         truth: The annotations.
-        limit: Detections per image that count, over all classes together.
 
     Raises:
         UserError: Predictions are missing or malformed, or of other annotations.
@@ -307,10 +279,13 @@ def counted_detections(predictions: Predictions, truth: GroundTruth, limit: int)
         batches = read_parts(folder, kind="detections")
     detections = read_detections(batches, truth)
     refuse_repeated(detections)
-    best = detections.best_of_each_image(limit)
-    dropped = len(detections) - len(best)
-    note = f"{dropped} detections left out: only the {limit} highest scored of an image count"
-    return best, [note] if dropped else []
+    return detections, []
+
+
+def counted_detections(predictions: Predictions, truth: GroundTruth, limit: int) -> tuple[Detections | None, list[str]]:
+    """Read the detections that count, ``limit`` an image over all classes together, as `all_detections` does."""
+    detections, notes = all_detections(predictions, truth)
+    return (None if detections is None else detections.best_of_each_image(limit)), notes
 
 
 def _check_folder(predictions: Path) -> bool | None:

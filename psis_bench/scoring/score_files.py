@@ -14,9 +14,11 @@ import numpy as np
 
 from psis_bench.files import atomic_path, write_json, write_text
 
+_AP_OF_CLASS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
+
 if TYPE_CHECKING:
+    from psis_bench.scoring.evaluation import Evaluation
     from psis_bench.scoring.results import GroupScores, Scores
-    from psis_bench.scoring.score import Evaluation
     from psis_bench.splits.protocol import ResolvedSplit
 
 
@@ -40,6 +42,7 @@ def write_scores(out: Path, scores: Scores, evaluation: Evaluation, resolved: Re
 def _per_class_csv(evaluation: Evaluation, resolved: ResolvedSplit) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
+    evaluation = evaluation.by_class()
     columns = list(_values_of_class(evaluation.group([])))
     writer.writerow(["category_id", "name", "group", "instances", *columns])
     for category, name in sorted(resolved.names.items()):
@@ -54,14 +57,17 @@ def _per_class_csv(evaluation: Evaluation, resolved: ResolvedSplit) -> str:
 
 def _values_of_class(scores: GroupScores) -> dict[str, float | None]:
     values = {
-        "box_AP": scores.box.ap if scores.box else None,
-        "mask_AP": scores.mask.ap if scores.mask else None,
+        **{f"box_{key}": scores.box.to_dict()[key] if scores.box else None for key in _AP_OF_CLASS},
+        **{f"mask_{key}": scores.mask.to_dict()[key] if scores.mask else None for key in _AP_OF_CLASS},
         "gt_box_miou": scores.gt_box_miou.class_mean if scores.gt_box_miou else None,
         "full_box_miou": scores.full_box.class_mean,
         "ellipse_miou": scores.ellipse.class_mean,
     }
-    boundary = {} if scores.boundary_miou is None else {"boundary_miou": scores.boundary_miou.class_mean}
-    return values | boundary
+    if scores.boundary is not None:
+        values["boundary_AP"] = scores.boundary.ap
+    if scores.boundary_miou is not None:
+        values["boundary_miou"] = scores.boundary_miou.class_mean
+    return values
 
 
 def _write_per_instance(path: Path, evaluation: Evaluation) -> None:

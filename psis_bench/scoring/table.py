@@ -12,7 +12,7 @@ from psis_bench.scoring.results import GroupScores, Scores
 if TYPE_CHECKING:
     from rich.table import Table
 
-_GROUPS = ("seen", "unseen", "all")
+_GROUPS = ("seen", "unseen", "all", "frequent", "common", "rare", "coco", "not_coco")
 _DETECTION_ROWS = (
     ("box AP", "box", "ap"),
     ("mask AP", "mask", "ap"),
@@ -21,7 +21,13 @@ _DETECTION_ROWS = (
     ("mask AP small", "mask", "ap_small"),
     ("mask AP medium", "mask", "ap_medium"),
     ("mask AP large", "mask", "ap_large"),
+    ("mask AR with 100", "mask", "ar100"),
+    ("mask AR with 300", "mask", "ar300"),
+    ("boundary AP", "boundary", "ap"),
+    *((f"agnostic box AR, {limit}", "agnostic_box", f"ar{limit}") for limit in (10, 100, 300, 1000)),
+    *((f"agnostic mask AR, {limit}", "agnostic_mask", f"ar{limit}") for limit in (10, 100, 300, 1000)),
 )
+_ELSEWHERE = ("ar100", "ar300")  # one is COCO's, the other LVIS's
 
 
 class _Row(NamedTuple):
@@ -47,7 +53,8 @@ def score_table(scores: Scores | Mapping[str, Any]) -> Table:
     table.caption_justify = "left"
     table.add_column("score x 100", no_wrap=True)
     for name, group in groups.items():
-        table.add_column(f"{name}\n{_classes(group)}", justify="right")
+        # More than three groups leave no room for the word.
+        table.add_column(f"{name}\n{_classes(group) if len(groups) <= 3 else group.classes}", justify="right")
     section = ""
     for row in _rows(groups):
         if row.section != section:
@@ -88,8 +95,9 @@ def as_csv(scores: Scores | Mapping[str, Any]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["score", *groups])
-    for name in columns[0]:
-        writer.writerow([name, *("" if column[name] is None else repr(column[name]) for column in columns)])
+    for name in dict.fromkeys(name for column in columns for name in column):
+        found = [column.get(name) for column in columns]
+        writer.writerow([name, *("" if value is None else repr(value) for value in found)])
     return text.getvalue()
 
 
@@ -101,7 +109,7 @@ def _typed(scores: Scores | Mapping[str, Any]) -> tuple[Scores, dict[str, GroupS
 def _rows(groups: Mapping[str, GroupScores]) -> Iterator[_Row]:
     def row(section: str, label: str, part: str, name: str, style: str | None = None) -> Iterator[_Row]:
         found = [getattr(group, part) for group in groups.values()]
-        if any(found):
+        if any(getattr(scored, name, None) is not None for scored in found) or (any(found) and name not in _ELSEWHERE):
             yield _Row(section, label, tuple(_shown(getattr(scored, name, None)) for scored in found), style)
 
     for label, part, name in _DETECTION_ROWS:

@@ -13,6 +13,7 @@ from typing import Any
 
 from psis_bench.errors import UserError, did_you_mean
 from psis_bench.files import sha256_of_json
+from psis_bench.splits.synsets import categories_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,9 @@ class SplitProtocol:
         description: One sentence for people.
         max_detections: Detections per image that are scored, over all classes together.
         unseen_is_rest: Every class of the annotation file that is not seen is unseen; ``unseen`` is empty.
+        by_synset: The seen classes are COCO's, and an annotation file with synsets (LVIS) has them under other names:
+            there they are looked up by synset, and one that is not there is told of rather than an error. The split is
+            then for training on COCO and scoring on LVIS, where only masks on ground-truth boxes are predicted.
 
     Raises:
         UserError: A class is named twice, or is both seen and unseen, or there is none.
@@ -39,6 +43,7 @@ class SplitProtocol:
     description: str
     max_detections: int = 100
     unseen_is_rest: bool = False
+    by_synset: bool = False
 
     def __post_init__(self) -> None:
         both = sorted(set(self.seen) & set(self.unseen))
@@ -67,7 +72,8 @@ class SplitProtocol:
             "unseen": "rest" if self.unseen_is_rest else sorted(self.unseen),
             "max_detections": self.max_detections,
         }
-        return sha256_of_json(content)
+        # Not named where it is not used, so that the hashes of other splits stay.
+        return sha256_of_json({**content, "by_synset": True} if self.by_synset else content)
 
     def resolve(self, categories: Sequence[Mapping[str, Any]], *, where: str | None = None) -> ResolvedSplit:
         """Look the classes up in the categories of an annotation file.
@@ -80,6 +86,8 @@ class SplitProtocol:
             UserError: The file does not have a class of this split; names the nearest ones it has.
         """
         names = {int(category["id"]): str(category["name"]) for category in categories}
+        if self.by_synset and any("synset" in category for category in categories):
+            return self._resolve_by_synset(categories, dict(sorted(names.items())))
         ids = {name: identity for identity, name in names.items()}
         missing = [name for name in (*self.seen, *self.unseen) if name not in ids]
         if missing:
@@ -94,6 +102,13 @@ class SplitProtocol:
         unseen = frozenset(names) - seen if self.unseen_is_rest else frozenset(ids[name] for name in self.unseen)
         return ResolvedSplit(protocol=self, seen_ids=seen, unseen_ids=unseen, names=dict(sorted(names.items())))
 
+    def _resolve_by_synset(self, categories: Sequence[Mapping[str, Any]], names: dict[int, str]) -> ResolvedSplit:
+        synsets = {int(entry["id"]): str(entry["synset"]) for entry in categories if "synset" in entry}
+        seen, absent = categories_of(self.seen, synsets)
+        return ResolvedSplit(
+            protocol=self, seen_ids=seen, unseen_ids=frozenset(names) - seen, names=names, absent=absent
+        )
+
     def _where(self) -> str:
         return f"split {self.name!r}"
 
@@ -107,12 +122,14 @@ class ResolvedSplit:
         seen_ids: Category ids with masks in training.
         unseen_ids: Category ids scored as unseen.
         names: Category id to class name, for every category of the file, ascending ids.
+        absent: Seen classes of a split by synset that the file does not have.
     """
 
     protocol: SplitProtocol
     seen_ids: frozenset[int]
     unseen_ids: frozenset[int]
     names: dict[int, str]
+    absent: tuple[str, ...] = ()
 
     def groups(self) -> dict[str, list[int]]:
         """Return the category ids of ``all``, ``seen`` and ``unseen``, sorted; an empty group is left out."""

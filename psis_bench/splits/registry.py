@@ -37,6 +37,17 @@ NONVOC2VOC = SplitProtocol(
     description="The 60 non-VOC classes have masks, the 20 VOC classes are unseen.",
 )
 
+COCO2LVIS = SplitProtocol(
+    name="coco2lvis",
+    version=1,
+    seen=COCO_NAMES,
+    unseen=(),
+    description="Trained with the masks of COCO's 80 classes, scored on LVIS; the other classes of LVIS are unseen.",
+    max_detections=300,
+    unseen_is_rest=True,
+    by_synset=True,
+)
+
 
 def single_source(name: str) -> SplitProtocol:
     """Return the split in which one COCO class alone has masks (paper, Fig. 5).
@@ -74,7 +85,7 @@ def random_split(count: int, seed: int) -> SplitProtocol:
 
 @cache
 def _registered() -> dict[str, SplitProtocol]:
-    splits = [VOC2NONVOC, NONVOC2VOC, FULLY_SUPERVISED, *(single_source(name) for name in COCO_NAMES)]
+    splits = [VOC2NONVOC, NONVOC2VOC, FULLY_SUPERVISED, COCO2LVIS, *(single_source(name) for name in COCO_NAMES)]
     return {split.name: split for split in splits}
 
 

@@ -65,7 +65,7 @@ def test_single_source_of_every_class(name: str) -> None:
 
 def test_names_are_unique_and_every_listed_split_is_found_by_its_name() -> None:
     splits = list_splits()
-    assert len({split.name for split in splits}) == len(splits) == 83
+    assert len({split.name for split in splits}) == len(splits) == 84
     assert len({split.hash() for split in splits}) == len(splits)
     assert all(get_split(split.name) is split for split in splits)
     assert all(split.description and split.version >= 1 for split in splits)

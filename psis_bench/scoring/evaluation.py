@@ -1,0 +1,74 @@
+"""What was computed from predictions, by instance and by class, and its averages over groups of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from psis_bench.run_lengths import Ints
+from psis_bench.scoring.class_agnostic import AgnosticEvaluation
+from psis_bench.scoring.detection import DetectionTables
+from psis_bench.scoring.detection_scores import DetectionScores
+from psis_bench.scoring.ground_truth import Floats, GroundTruth
+from psis_bench.scoring.gt_box_iou import mean_iou
+from psis_bench.scoring.results import AgnosticRecall, AveragePrecision, GroupScores, MeanIou
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What was computed, before it is averaged over groups; None for what the predictions do not have.
+
+    Args:
+        truth: The annotations.
+        detected: The evaluations of the detections.
+        ious: float64 (n,): IoU of the masks on ground-truth boxes, in the order of ``truth.instances``.
+        full_box: float64 (n,): the same of the trivial row that fills the box.
+        ellipse: float64 (n,): the same of the trivial row that fills the inscribed ellipse.
+        boundaries: float64 (n,): boundary IoU of the masks on ground-truth boxes, where it was asked for.
+        notes: What a reader has to know, one sentence each.
+    """
+
+    truth: GroundTruth
+    detected: DetectionScores
+    ious: Floats | None
+    full_box: Floats
+    ellipse: Floats
+    boundaries: Floats | None
+    notes: tuple[str, ...]
+
+    @property
+    def categories(self) -> Ints:
+        """Category ids of the scored instances, int64 (n,)."""
+        return self.truth.categories[self.truth.instances]
+
+    def by_class(self) -> Evaluation:
+        """Return the same without class-agnostic recall, which is of groups alone."""
+        return replace(self, detected=replace(self.detected, agnostic_box=None, agnostic_mask=None))
+
+    def group(self, category_ids: Collection[int]) -> GroupScores:
+        """Return all scores of a group of classes."""
+
+        def mean(ious: Floats | None) -> MeanIou | None:
+            return None if ious is None else mean_iou(ious, self.categories, category_ids)
+
+        def average(tables: DetectionTables | None) -> AveragePrecision | None:
+            return tables.summary(category_ids) if tables else None
+
+        def recall(evaluation: AgnosticEvaluation | None) -> AgnosticRecall | None:
+            return evaluation.recall(category_ids) if evaluation else None
+
+        return GroupScores(
+            classes=len(category_ids),
+            instances=int(np.isin(self.categories, list(category_ids)).sum()),
+            box=average(self.detected.box),
+            mask=average(self.detected.mask),
+            gt_box_miou=mean(self.ious),
+            full_box=mean_iou(self.full_box, self.categories, category_ids),
+            ellipse=mean_iou(self.ellipse, self.categories, category_ids),
+            boundary_miou=mean(self.boundaries),
+            boundary=average(self.detected.boundary),
+            agnostic_box=recall(self.detected.agnostic_box),
+            agnostic_mask=recall(self.detected.agnostic_mask),
+        )
