@@ -15,7 +15,18 @@ MODULES = [
     "psis_bench.scoring",
     *(f"psis_bench.scoring.{found.name}" for found in pkgutil.iter_modules(psis_bench.scoring.__path__)),
 ]
-WITH_EXAMPLES = {"bootstrap", "boundary", "gt_box_iou", "intervals", "json_results", "limits", "ranks", "score"}
+WITH_EXAMPLES = {
+    "bootstrap",
+    "boundary",
+    "box_jitter",
+    "gt_box_iou",
+    "intervals",
+    "json_results",
+    "limits",
+    "mask_quality",
+    "ranks",
+    "score",
+}
 
 
 @pytest.mark.parametrize("name", MODULES)
