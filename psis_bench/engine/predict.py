@@ -81,6 +81,11 @@ class Predictor:
         """Whether the model finds boxes itself."""
         return bool(self.model.has_detector)
 
+    @property
+    def mask_grid(self) -> str:
+        """The frame of the model's mask crops (`psis_bench.models.paste`)."""
+        return str(getattr(self.model, "mask_grid", "cells"))
+
     @torch.inference_mode()
     def predict(
         self, batch: dict[str, Any], record: dict[str, Any], instances: list[dict[str, Any]]
@@ -110,7 +115,7 @@ class Predictor:
                     "category_id": instance["category_id"],
                     **mask,
                 }
-                for instance, mask in zip(instances, encoded(crops, boxes, record), strict=True)
+                for instance, mask in zip(instances, encoded(crops, boxes, record, grid=self.mask_grid), strict=True)
             ]
         return (self._detections(features, samples, record) if self.has_detector else []), on_boxes
 
@@ -118,7 +123,7 @@ class Predictor:
         found = self.model.detect(features, samples)[0]
         corners = found.bboxes.double()
         boxes = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], dim=1).tolist()
-        masks = encoded(found.mask_crops, found.bboxes, record)
+        masks = encoded(found.mask_crops, found.bboxes, record, grid=self.mask_grid)
         rows = zip(boxes, found.scores.double().tolist(), found.labels.tolist(), masks, strict=True)
         return [
             {"image_id": record["id"], "category_id": self.category_ids[label], "score": score, "bbox": box, **mask}
@@ -126,11 +131,11 @@ class Predictor:
         ]
 
 
-def encoded(crops: torch.Tensor, boxes: torch.Tensor, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def encoded(crops: torch.Tensor, boxes: torch.Tensor, record: dict[str, Any], *, grid: str) -> Iterator[dict[str, Any]]:
     """Yield ``height``, ``width`` and run-length encoded ``mask`` of each crop (N, S, S) pasted at its box (N, 4)."""
     height, width = record["height"], record["width"]
     for crop, box in zip(crops.float().cpu().numpy(), boxes.tolist(), strict=True):
-        placed = paste_crop(crop, tuple(box), height=height, width=width)
+        placed = paste_crop(crop, tuple(box), height=height, width=width, grid=grid)
         code = encode_crop(placed.mask, x=placed.x, y=placed.y, height=height, width=width)
         yield {"height": height, "width": width, "mask": code}
 

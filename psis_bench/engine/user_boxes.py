@@ -63,7 +63,7 @@ class BoxSegmenter:
         codes: list[str] = []
         for boxes in _corners(request.cut):
             crops = model.masks_on_boxes(features, data["data_samples"], [boxes.to(self.predictor.device)])[0]
-            codes += [mask["mask"] for mask in encoded(crops, boxes, record)]
+            codes += [mask["mask"] for mask in encoded(crops, boxes, record, grid=self.predictor.mask_grid)]
         return codes
 
 

@@ -16,7 +16,8 @@ from torch import Tensor
 class MaskPredictor(Protocol):
     """A model that segments the object in each given box and, if it has a detector, finds boxes itself.
 
-    Mask crops are probabilities in [0, 1] over the box, shape (N, S, S), row 0 at the box's top.
+    Mask crops are probabilities in [0, 1] over the box, shape (N, S, S), row 0 at the box's top. A model may say by
+    ``mask_grid`` in which frame (`psis_bench.models.paste`); without it they are ``"cells"``.
     """
 
     has_detector: bool

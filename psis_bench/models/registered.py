@@ -7,10 +7,29 @@ from __future__ import annotations
 
 from mmengine.registry import init_default_scope
 
-from psis_bench.models import deep_mac_branch, deep_marc, detection_free, mask_heads
-from psis_bench.models.backbones import efficientnet_lite
+from psis_bench.models import (
+    black_padding,
+    centernet_head,
+    deep_mac,
+    deep_mac_branch,
+    deep_marc,
+    detection_free,
+    mask_heads,
+)
+from psis_bench.models.backbones import centernet_fpn, efficientnet_lite, hourglass
 
 # Configs name MMDetection's parts without a prefix; outside a Runner nobody else says whose they are.
 init_default_scope("mmdet")
 
-__all__ = ["deep_mac_branch", "deep_marc", "detection_free", "efficientnet_lite", "mask_heads"]
+__all__ = [
+    "black_padding",
+    "centernet_fpn",
+    "centernet_head",
+    "deep_mac",
+    "deep_mac_branch",
+    "deep_marc",
+    "detection_free",
+    "efficientnet_lite",
+    "hourglass",
+    "mask_heads",
+]

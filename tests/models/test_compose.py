@@ -92,7 +92,8 @@ def test_every_model_is_complete(model: str) -> None:
 def test_small_models_build_with_the_number_of_classes(model: str) -> None:
     built = MODELS.build(compose(model=model).model)
     if built.has_detector:
-        assert built.roi_head.bbox_head.num_classes == len(CLASSES)
+        head = built.detection_head if hasattr(built, "detection_head") else built.roi_head.bbox_head
+        assert head.num_classes == len(CLASSES)
 
 
 def test_deep_marcs_crop_follows_the_mask_head() -> None:

@@ -72,7 +72,7 @@ def test_order_of_the_channels() -> None:
     assert torch.allclose(given[1], line[None, :].expand(SIZE, SIZE), atol=1e-6)
     assert (given[2:5].std(dim=(1, 2)) > 0).all()
     # Centre (12, 16) in a map of stride 4.
-    vector = module.instance_head(feature)[0, :, 4, 3]
+    vector = module.instance_heads[0](feature)[0, :, 4, 3]
     assert torch.allclose(given[5:], vector[:, None, None].expand(-1, SIZE, SIZE), atol=1e-6)
 
 
@@ -86,7 +86,7 @@ def test_parts_can_be_left_out(coordinates: bool, instance: int) -> None:
 def test_crops_lie_where_the_box_is() -> None:
     """On a map that is linear in x and y, the average over a cell is the value at its centre."""
     module = branch(use_coordinates=False, instance_embedding=0, pixel_embedding=2)
-    module.pixel_head = nn.Identity()
+    module.pixel_heads[0] = nn.Identity()
     module.trunk = nn.Identity()
     module.logits = nn.Identity()
     places = (torch.arange(16) + 0.5) * STRIDE  # centres of the map's cells in input pixels
@@ -128,12 +128,12 @@ def test_loss_is_that_of_the_masks_there_are() -> None:
     boxes = [[2.0, 3.0, 20.0, 28.0], [5.0, 5.0, 12.0, 30.0], [0.0, 0.0, 31.0, 9.0]]
     samples = [sample(boxes, [True, False, True]), sample([], []), sample(boxes[:1], [True], seed=1)]
     feature = torch.rand(3, 5, 8, 8)
-    losses = [branch(forward_all_boxes=every).loss(feature, samples)["loss_mask"] for every in (True, False)]
+    losses = [branch(forward_all_boxes=every).loss([feature], samples)["loss_mask"] for every in (True, False)]
     assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-6)
     only = [sample([boxes[0], boxes[2]], [True, True]), samples[1], samples[2]]
     only[0].gt_instances.masks = samples[0].gt_instances.masks[[0, 2]]
-    assert branch().loss(feature, only)["loss_mask"].item() == pytest.approx(losses[0].item(), rel=1e-6)
-    assert branch(loss_weight=1.0).loss(feature, samples)["loss_mask"].item() == pytest.approx(losses[0].item() / 5)
+    assert branch().loss([feature], only)["loss_mask"].item() == pytest.approx(losses[0].item(), rel=1e-6)
+    assert branch(loss_weight=1.0).loss([feature], samples)["loss_mask"].item() == pytest.approx(losses[0].item() / 5)
 
 
 @pytest.mark.parametrize("every", [True, False])
@@ -141,7 +141,7 @@ def test_loss_is_that_of_the_masks_there_are() -> None:
 def test_a_batch_without_masks_reaches_every_parameter_with_zero(every: bool, boxes: list[list[float]]) -> None:
     module = branch(forward_all_boxes=every)
     feature = torch.rand(1, 5, 8, 8, requires_grad=True)
-    loss = module.loss(feature, [sample(boxes, [False] * len(boxes))])["loss_mask"]
+    loss = module.loss([feature], [sample(boxes, [False] * len(boxes))])["loss_mask"]
     loss.backward()
     assert loss.item() == 0
     assert feature.grad is not None
