@@ -33,6 +33,28 @@ def mask_cross_entropy(logits: Tensor, targets: Tensor, has_mask: Tensor) -> Ten
     return pixels.mean(dim=(1, 2)).mean()
 
 
+def mask_dice(logits: Tensor, targets: Tensor, has_mask: Tensor) -> Tensor:
+    """One minus the Dice coefficient of each instance that has a mask, averaged over them.
+
+    For short trainings: cross entropy alone leaves uncertain pixels out of the mask, and at a threshold of one half
+    that costs more IoU than it saves. The official code has such a loss; no published result uses it.
+
+    Args:
+        logits: (N, H, W) float.
+        targets: (N, H, W) float in [0, 1]; rows without a mask are never read.
+        has_mask: (N,) bool.
+
+    Returns:
+        A scalar in [0, 1]; with no mask in the batch as in `mask_cross_entropy`. Each sum has one pixel added, so that
+        an empty mask has a gradient.
+    """
+    if not bool(has_mask.any()):
+        return 0.0 * logits.sum()
+    found, wanted = logits[has_mask].sigmoid(), targets[has_mask]
+    common, both = (found * wanted).sum(dim=(1, 2)), (found + wanted).sum(dim=(1, 2))
+    return (1 - (2 * common + 1) / (both + 1)).mean()
+
+
 def soft_mask_targets(masks: BitmapMasks, boxes: Tensor, indices: Tensor, size: int) -> Tensor:
     """Crop ground-truth masks to boxes and resize them, without making them binary again.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from mmdet.structures.mask import BitmapMasks
 
-from psis_bench.models.mask_loss import mask_cross_entropy, soft_mask_targets
+from psis_bench.models.mask_loss import mask_cross_entropy, mask_dice, soft_mask_targets
 
 
 def numpy_loss(logits: np.ndarray, targets: np.ndarray) -> float:
@@ -41,8 +43,31 @@ def test_equals_numpy() -> None:
     assert found.item() == pytest.approx(numpy_loss(logits[has_mask], targets[has_mask]), rel=1e-12)
 
 
+def test_dice_equals_numpy() -> None:
+    generator = np.random.default_rng(1)
+    logits, targets = generator.normal(0, 3, (7, 5, 6)), generator.random((7, 5, 6))
+    has_mask = generator.random(7) > 0.4
+    probability = 1 / (1 + np.exp(-logits))
+    expected = [
+        1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1) for p, t in zip(probability, targets, strict=True)
+    ]
+    found = mask_dice(torch.tensor(logits), torch.tensor(targets), torch.tensor(has_mask))
+    assert found.item() == pytest.approx(np.mean(np.array(expected)[has_mask]), rel=1e-12)
+
+
+def test_dice_of_binary_masks_is_set_arithmetic() -> None:
+    """Two masks of 8 pixels with 4 in common: 1 - (2 * 4 + 1) / (16 + 1); with none, 1 - 1 / 17; equal, 0."""
+    target = torch.zeros(3, 4, 8)
+    target[:, 0] = 1
+    logits = torch.full((3, 4, 8), -1e4)
+    logits[0, 0, :4] = logits[0, 1, :4] = logits[1, 2] = logits[2, 0] = 1e4
+    for row, expected in enumerate([8 / 17, 16 / 17, 0.0]):
+        assert mask_dice(logits, target, torch.arange(3) == row).item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("of_masks", [mask_cross_entropy, mask_dice])
 @pytest.mark.parametrize("garbage", [0.0, 1.0, -1e9, float("inf"), float("nan")])
-def test_targets_without_a_mask_are_never_read(garbage: float) -> None:
+def test_targets_without_a_mask_are_never_read(of_masks: Callable[..., torch.Tensor], garbage: float) -> None:
     torch.manual_seed(0)
     has_mask = torch.tensor([True, False, True, False])
     clean = torch.rand(4, 3, 3)
@@ -50,7 +75,7 @@ def test_targets_without_a_mask_are_never_read(garbage: float) -> None:
     for filling in (0.5, garbage):
         logits = torch.linspace(-2, 2, 36).reshape(4, 3, 3).requires_grad_()
         targets = torch.where(has_mask[:, None, None], clean, filling)
-        loss = mask_cross_entropy(logits, targets, has_mask)
+        loss = of_masks(logits, targets, has_mask)
         loss.backward()
         values.append((loss.detach(), logits.grad))
     assert torch.equal(values[0][0], values[1][0])
@@ -58,11 +83,12 @@ def test_targets_without_a_mask_are_never_read(garbage: float) -> None:
     assert not values[1][1][~has_mask].any()
 
 
+@pytest.mark.parametrize("of_masks", [mask_cross_entropy, mask_dice])
 @pytest.mark.parametrize("count", [0, 3])
-def test_no_mask_at_all_gives_zero_and_zero_gradients(count: int) -> None:
+def test_no_mask_at_all_gives_zero_and_zero_gradients(of_masks: Callable[..., torch.Tensor], count: int) -> None:
     layer = torch.nn.Conv2d(1, 1, 3, padding=1)
     logits = layer(torch.rand(count, 1, 4, 4))[:, 0]
-    loss = mask_cross_entropy(logits, torch.full_like(logits, float("nan")), torch.zeros(count, dtype=torch.bool))
+    loss = of_masks(logits, torch.full_like(logits, float("nan")), torch.zeros(count, dtype=torch.bool))
     loss.backward()
     assert loss.item() == 0
     for parameter in layer.parameters():
