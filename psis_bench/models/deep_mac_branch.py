@@ -29,7 +29,7 @@ from torchvision.ops import roi_align
 
 from psis_bench.errors import did_you_mean
 from psis_bench.models.crop_and_resize import crop_and_resize, mask_targets
-from psis_bench.models.mask_loss import mask_cross_entropy, soft_mask_targets
+from psis_bench.models.mask_loss import mask_cross_entropy, mask_dice, soft_mask_targets
 from psis_bench.models.prediction_head import prediction_head
 
 CROP_GRIDS = ("cells", "edges")
@@ -72,6 +72,7 @@ class DeepMacMaskBranch(BaseModule):
         forward_all_boxes: Whether boxes without a mask pass through the mask head in training, as in the
             official code, where they take part in batch-norm statistics; False saves their cost.
         loss_weight: Weight of the mask loss.
+        dice_weight: Weight of a Dice loss beside it; 0, as in the paper, leaves it out.
         crop_grid: ``"cells"`` or ``"edges"``.
         embedding_kernel: Height and width of the first convolution of the embedding heads.
         stacks: Feature maps of the backbone. Each has embedding heads of its own; the mask head is shared.
@@ -96,6 +97,7 @@ class DeepMacMaskBranch(BaseModule):
         samples_per_bin: int,
         forward_all_boxes: bool,
         loss_weight: float,
+        dice_weight: float = 0.0,
         crop_grid: str = "cells",
         embedding_kernel: tuple[int, int] = (3, 3),
         stacks: int = 1,
@@ -111,6 +113,7 @@ class DeepMacMaskBranch(BaseModule):
         self.samples_per_bin = samples_per_bin
         self.forward_all_boxes = forward_all_boxes
         self.loss_weight = loss_weight
+        self.dice_weight = dice_weight
         self.crop_grid = crop_grid
         self.stacks = stacks
         self.supervised_stacks = 1 if only_last_stack else stacks
@@ -160,7 +163,7 @@ class DeepMacMaskBranch(BaseModule):
         )
 
     def loss(self, features: Sequence[Tensor], samples: list[Any]) -> dict[str, Tensor]:
-        """Return ``loss_mask`` on the ground-truth boxes of a batch, the mean over supervised stacks.
+        """Return ``loss_mask`` and, if wanted, ``loss_dice`` on ground-truth boxes, each the mean over supervised stacks.
 
         Args:
             features: One map (B, C, H / s, W / s) for each stack, the last last.
@@ -180,13 +183,13 @@ class DeepMacMaskBranch(BaseModule):
             targets.append(self._targets(instances.masks, boxes[chosen], chosen, has_mask[chosen], last))
             supervised.append(has_mask[chosen])
         wanted, known, places = torch.cat(targets), torch.cat(supervised), torch.cat(rois)
-        loss = torch.stack(
-            [
-                mask_cross_entropy(self(feature, places, stack), wanted, known)
-                for stack, feature in enumerate(features[-self.supervised_stacks :])
-            ]
-        ).mean()
-        return {"loss_mask": self.loss_weight * loss}
+        logits = [self(feature, places, stack) for stack, feature in enumerate(features[-self.supervised_stacks :])]
+        kinds = {"loss_mask": (mask_cross_entropy, self.loss_weight), "loss_dice": (mask_dice, self.dice_weight)}
+        return {
+            name: weight * torch.stack([loss(found, wanted, known) for found in logits]).mean()
+            for name, (loss, weight) in kinds.items()
+            if weight or name == "loss_mask"
+        }
 
     def _targets(self, masks: Any, boxes: Tensor, indices: Tensor, has_mask: Tensor, feature: Tensor) -> Tensor:
         """Return soft targets (N, S, S); those of boxes without a mask are zero and never read."""

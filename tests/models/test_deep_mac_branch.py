@@ -13,6 +13,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from psis_bench.models.deep_mac_branch import DeepMacMaskBranch, coordinate_embedding, embedding_at_centres
+from psis_bench.models.mask_loss import soft_mask_targets
 
 STRIDE, SIZE = 4, 6
 PLAIN = {"type": "ConvTrunk", "num_init_channels": 4, "width": 1, "convs": 1, "norm_type": None}
@@ -134,6 +135,20 @@ def test_loss_is_that_of_the_masks_there_are() -> None:
     only[0].gt_instances.masks = samples[0].gt_instances.masks[[0, 2]]
     assert branch().loss([feature], only)["loss_mask"].item() == pytest.approx(losses[0].item(), rel=1e-6)
     assert branch(loss_weight=1.0).loss([feature], samples)["loss_mask"].item() == pytest.approx(losses[0].item() / 5)
+
+
+def test_a_dice_loss_stands_beside_the_cross_entropy() -> None:
+    samples = [sample([[2.0, 3.0, 20.0, 28.0], [5.0, 5.0, 12.0, 30.0]], [True, True])]
+    feature = torch.rand(1, 5, 8, 8)
+    without, both = (branch(dice_weight=weight).loss([feature], samples) for weight in (0.0, 3.0))
+    assert set(without) == {"loss_mask"}
+    assert both["loss_mask"].item() == without["loss_mask"].item()
+    instances = samples[0].gt_instances
+    boxes = getattr(instances.bboxes, "tensor", instances.bboxes)
+    found = branch()(feature, torch.cat([torch.zeros(2, 1), boxes], dim=1)).sigmoid().detach().numpy().astype(float)
+    wanted = soft_mask_targets(instances.masks, boxes, torch.arange(2), found.shape[1]).numpy().astype(float)
+    dice = [(2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1) for p, t in zip(found, wanted, strict=True)]
+    assert both["loss_dice"].item() == pytest.approx(3 * (1 - np.mean(dice)), rel=1e-5)
 
 
 @pytest.mark.parametrize("every", [True, False])
