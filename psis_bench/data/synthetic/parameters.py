@@ -15,7 +15,7 @@ from psis_bench.files import sha256_of_json
 
 _Number = TypeVar("_Number", int, float)
 
-GENERATOR_VERSION = 4
+GENERATOR_VERSION = 5
 """Changes with every change of a pixel, so that a cached set is never taken for a newer one."""
 
 
@@ -51,6 +51,8 @@ class SceneParameters:
         markings: Mean number of patches of another material on an object.
         materials: Number of materials (two colours and a pattern) that an image's objects and ground share.
         texture_contrast: How far apart the colours of a palette lie; 0 is a single grey.
+        class_materials: Probability that a part has one of the two materials of its class, which look the same in
+            every image; a piece of clutter then has one of a random class. 0: appearance says nothing of the class.
         camouflage: Probability that a part takes the material of what lies under the object.
         outline_strength: Darkening of the outermost pixel of an object.
         rim_strength: Brightening of an object's border towards the light, darkening away from it.
@@ -80,6 +82,7 @@ class SceneParameters:
     markings: float = _knob(1.5, 0, 100)
     materials: int = _knob(9, 1, 200)
     texture_contrast: float = _knob(0.8, 0, 1)
+    class_materials: float = _knob(0.6, 0, 1)
     camouflage: float = _knob(0.1, 0, 1)
     outline_strength: float = _knob(0.6, 0, 1)
     rim_strength: float = _knob(0.5, 0, 1)

@@ -18,13 +18,15 @@ from psis_bench.data.synthetic.lighting import MARGIN, Light, relight
 from psis_bench.data.synthetic.parameters import SceneParameters, SyntheticParameters
 from psis_bench.data.synthetic.primitives import Part, chain, ellipse, limb, part, polar
 from psis_bench.data.synthetic.raster import EMPTY, Drawing, draw, fill, pose
-from psis_bench.data.synthetic.textures import colour
+from psis_bench.data.synthetic.textures import Material, class_material, colour
 from psis_bench.splits.categories import VOC_NAMES
 
 SUBSETS = ("train", "val")
 _SUPERSAMPLING = 2
 _TRIES = 8
 _MIN_FRAGMENT = 0.03
+_CLASS_MATERIALS = 2
+_MOST_MATERIALS = 255
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class _Canvas:
         self.brightness = np.tile(1 + slope, (height, 1))
         self.owner = np.zeros((self.height, self.width), np.uint8)
         self.names: list[str] = []
+        # Materials of classes, by class and number, in the order of their indices after the image's own.
+        self._of_classes: dict[tuple[str, int], Material] = {}
         self._areas: list[int] = []
         self._visible: list[int] = []
         self._places: list[tuple[float, float, float]] = []
@@ -101,7 +105,8 @@ class _Canvas:
             drawing = draw(
                 pose(shape, matrix, side=side * _SUPERSAMPLING, centre=centre), margin=_SUPERSAMPLING * MARGIN
             )
-            self._paint(drawing, light=weak if self.rng.random() < self.scene.decoys else None, owner=None)
+            light = weak if self.rng.random() < self.scene.decoys else None
+            self._paint(drawing, light=light, name=_NAMES[self.rng.integers(len(_NAMES))], owner=None)
 
     def add_objects(self) -> None:
         """Put objects in front of each other; one that finds no place is left out."""
@@ -151,14 +156,14 @@ class _Canvas:
         self._areas.append(int(inside.sum()))
         self._visible.append(self._areas[-1])
         self._places.append(place)
-        self._paint(drawing, light=self._light(), owner=len(self.names))
+        self._paint(drawing, light=self._light(), name=name, owner=len(self.names))
 
-    def _paint(self, drawing: Drawing, *, light: Light | None, owner: int | None) -> None:
+    def _paint(self, drawing: Drawing, *, light: Light | None, name: str, owner: int | None) -> None:
         window, inner = self._windows(drawing)
         mask = drawing.mask[inner]
         if not mask.any():
             return
-        chosen = self._choose_materials(drawing, self.material[window][mask])
+        chosen = self._choose_materials(drawing, name, self.material[window][mask])
         np.copyto(self.material[window], chosen[inner], where=mask)
         if light is not None:
             cover = _halved(drawing.mask.astype(np.float32))
@@ -169,10 +174,14 @@ class _Canvas:
         if owner is not None:
             self.owner[window][mask] = owner
 
-    def _choose_materials(self, drawing: Drawing, below: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _choose_materials(self, drawing: Drawing, name: str, below: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return a map of materials for the parts of a drawing and the patches on it."""
         rng, scene = self.rng, self.scene
         table = rng.integers(scene.materials, size=EMPTY + 1).astype(np.uint8)
+        typical = rng.random(EMPTY + 1) < scene.class_materials
+        for slot in np.flatnonzero(np.bincount(drawing.slots.ravel(), minlength=EMPTY + 1)[:EMPTY]):
+            if typical[slot]:
+                table[slot] = self._class_material(name, int(slot) % _CLASS_MATERIALS)
         hidden = rng.random(EMPTY + 1) < scene.camouflage
         table[hidden] = below[rng.integers(len(below))]
         chosen = np.asarray(cv2.LUT(drawing.slots, table), np.uint8)
@@ -183,6 +192,15 @@ class _Canvas:
             patch = polar(*at, size, {2: rng.uniform(0, 0.5), 3: rng.uniform(0, 0.2)}, phase=rng.uniform(0, 6.28))
             fill(chosen, [patch], int(rng.integers(scene.materials)))
         return chosen
+
+    def _class_material(self, name: str, number: int) -> int:
+        """Return the index of a class's material; one of the image's own where there are too many."""
+        key = (name, number)
+        if key not in self._of_classes:
+            if self.scene.materials + len(self._of_classes) > _MOST_MATERIALS:
+                return int(self.rng.integers(self.scene.materials))
+            self._of_classes[key] = class_material(name, number, contrast=self.scene.texture_contrast)
+        return self.scene.materials + list(self._of_classes).index(key)
 
     def _windows(self, drawing: Drawing) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
         """Return where a drawing lies in the canvas, and which of its pixels lie there."""
@@ -209,7 +227,13 @@ class _Canvas:
     def colours(self) -> NDArray[np.uint8]:
         """Return the finished image, (H, W, 3) uint8, blue green red."""
         scene = self.scene
-        picture = colour(self.rng, self.material, count=scene.materials, contrast=scene.texture_contrast)
+        picture = colour(
+            self.rng,
+            self.material,
+            count=scene.materials,
+            further=list(self._of_classes.values()),
+            contrast=scene.texture_contrast,
+        )
         small = picture * self.brightness[..., None]
         small += self.rng.standard_normal((*small.shape[:2], 1), dtype=np.float32) * np.float32(scene.noise)
         return np.clip(np.round(small), 0, 255).astype(np.uint8)

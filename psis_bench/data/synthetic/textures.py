@@ -1,8 +1,14 @@
-"""Materials: two colours and a pattern. An image has a handful, and objects, their parts and the ground share them."""
+"""Materials: two colours and a pattern.
+
+An image has a handful of its own, which objects, their parts and the ground share. A class has two of its own, the
+same in every image.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -78,13 +84,49 @@ PATTERNS: tuple[Callable[[np.random.Generator, Field, Field], Field], ...] = (
 )
 
 
-def colour(rng: np.random.Generator, material: NDArray[np.uint8], *, count: int, contrast: float) -> Field:
+@dataclass(frozen=True)
+class Material:
+    """What a surface looks like, but for how its pattern lies.
+
+    Attributes:
+        colours: (2, 3) float32 in [0, 255]: between these the pattern goes.
+        pattern: Number of its pattern.
+        period: Length of the pattern's wave in the pixels of a drawing.
+    """
+
+    colours: Field
+    pattern: int
+    period: float
+
+
+def _random_material(rng: np.random.Generator, colours: Field) -> Material:
+    period = float(np.exp(rng.uniform(np.log(7), np.log(36))))
+    pattern = int(rng.integers(len(PATTERNS)))
+    return Material(colours[rng.choice(_PALETTE_SIZE, 2, replace=False)], pattern, period)
+
+
+def class_material(name: str, number: int, *, contrast: float) -> Material:
+    """Return one of the materials of a class, the same on every machine.
+
+    Args:
+        name: The class.
+        number: Which one.
+        contrast: See `palette`.
+    """
+    rng = np.random.default_rng([zlib.crc32(name.encode()), number])
+    return _random_material(rng, palette(rng, contrast))
+
+
+def colour(
+    rng: np.random.Generator, material: NDArray[np.uint8], *, count: int, further: Sequence[Material], contrast: float
+) -> Field:
     """Return the colours of a drawing at half its size.
 
     Args:
-        rng: Decides what the materials look like.
-        material: (2H, 2W): index of each pixel's material, below ``count``.
-        count: Number of materials.
+        rng: Decides what the image's own materials look like, and how all patterns lie.
+        material: (2H, 2W): index of each pixel's material.
+        count: Number of the image's own materials.
+        further: The materials from index ``count`` on.
         contrast: See `palette`.
 
     Returns:
@@ -95,12 +137,12 @@ def colour(rng: np.random.Generator, material: NDArray[np.uint8], *, count: int,
     height, width = quarters[0].shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) * np.float32(2)
     planes = np.zeros((3, height, width), np.float32)
-    for index in np.flatnonzero(np.bincount(material.ravel(), minlength=count)):
-        angle, period = rng.uniform(0, np.pi), float(np.exp(rng.uniform(np.log(7), np.log(36))))
-        c, s = np.float32(np.cos(angle) * 2 * np.pi / period), np.float32(np.sin(angle) * 2 * np.pi / period)
-        pattern = PATTERNS[rng.integers(len(PATTERNS))]
-        first, second = colours[rng.choice(_PALETTE_SIZE, 2, replace=False)]
-        field = pattern(rng, c * x + s * y, c * y - s * x)
+    for index in np.flatnonzero(np.bincount(material.ravel())):
+        look = _random_material(rng, colours) if index < count else further[index - count]
+        angle = rng.uniform(0, np.pi)
+        c, s = (np.float32(f(angle) * 2 * np.pi / look.period) for f in (np.cos, np.sin))
+        first, second = look.colours
+        field = PATTERNS[look.pattern](rng, c * x + s * y, c * y - s * x)
         # A material's pattern is taken once for each pixel of the image; only where it lies is known more finely.
         share = np.sum([quarter == index for quarter in quarters], axis=0, dtype=np.uint8) * np.float32(0.25)
         shown = field * share

@@ -76,21 +76,52 @@ def appearance(scene):
     return np.array(rows) - np.mean(rows, axis=0)
 
 
-def test_neither_colour_nor_texture_tells_the_class(scenes, things):
-    """Variance of appearance between classes, against the same with shuffled class names."""
+def between_classes(scenes, seed):
+    """Variance of appearance between classes, found and with shuffled class names (500 times)."""
     values = np.concatenate([appearance(scene) for scene in scenes])
-    groups = np.array([sorted(FAMILIES).index(thing.name) for thing, _ in things])
+    groups = np.array([sorted(FAMILIES).index(thing.name) for scene in scenes for thing in scene.things])
 
     def between(labels):
+        counts = np.maximum(np.bincount(labels, minlength=len(FAMILIES)), 1)
         sums = np.stack([np.bincount(labels, weights=column, minlength=len(FAMILIES)) for column in values.T])
-        return (sums**2 / np.bincount(labels, minlength=len(FAMILIES))).sum(axis=1) / (values**2).sum(axis=0)
+        return (sums**2 / counts).sum(axis=1) / (values**2).sum(axis=0)
 
-    rng = np.random.default_rng(0)
-    chance = np.array([between(rng.permutation(groups)) for _ in range(500)])
-    found = between(groups)
+    rng = np.random.default_rng(seed)
+    return between(groups), np.array([between(rng.permutation(groups)) for _ in range(500)])
+
+
+def test_without_materials_of_classes_neither_colour_nor_texture_tells_the_class():
+    parameters = SyntheticParameters(seed=3, scene=SceneParameters(class_materials=0))
+    found, chance = between_classes([compose(parameters, subset="train", index=index) for index in range(COUNT)], 0)
+
     assert (found[:2] < np.quantile(chance[:, :2], 0.99, axis=0)).all(), "hue"
     # Thin shapes have more of their own dark outline in them: brightness hints at the shape, no more than that.
-    assert (found[2:] < 2 * chance[:, 2:].mean(axis=0)).all(), "brightness, contrast and texture"
+    assert (found[2:] < 3 * chance[:, 2:].mean(axis=0)).all(), "brightness, contrast and texture"
+
+
+def test_classes_have_materials_of_their_own(scenes):
+    found, chance = between_classes(scenes, 0)
+
+    assert (found[:3] > np.quantile(chance[:, :3], 0.99, axis=0)).all(), "hue and brightness"
+
+
+def test_a_material_of_a_class_is_the_same_in_every_image():
+    """Two objects of one class, in images of different palettes, all parts of the class's materials."""
+    plain = {"clutter": 0, "markings": 0, "camouflage": 0, "overlap": 0, "noise": 0, "materials": 1}
+    dark = {"outline_strength": 0, "rim_strength": 0, "shading_strength": 0, "shadow_strength": 0}
+    scene = SceneParameters(class_materials=1, instances_min=1, instances_max=1, **plain, **dark)
+    colours = {}
+    for index in range(300):
+        image = compose(SyntheticParameters(seed=5, scene=scene), subset="train", index=index)
+        for thing in image.things:
+            colours.setdefault(thing.name, []).append(image.image[surface(thing.mask)].mean(axis=0))
+    repeated = [np.array(found) for found in colours.values() if len(found) > 2]
+    within = np.mean([found.std(axis=0).mean() for found in repeated])
+    across = np.array([found.mean(axis=0) for found in repeated]).std(axis=0).mean()
+
+    assert len(repeated) > 20
+    # A person shows more trousers in one picture than in another: not zero, but little.
+    assert within < 0.5 * across
 
 
 def test_inside_and_outside_share_their_colours(scenes):
