@@ -23,7 +23,7 @@ model = dict(
         frozen_stages=6,
     ),
     neck=dict(in_channels=[24, 40, 112, 192], out_channels=48),
-    mask_branch=dict(in_channels=48, dice_weight=5.0),
+    mask_branch=dict(in_channels=48, dice_weight=10.0),
 )
 
 image_scale = (320, 320)
