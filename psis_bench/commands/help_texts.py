@@ -251,6 +251,23 @@ COMMANDS: dict[str, Command] = {
             Option("replace", "take the place of submissions of the same split, model and seed"),
         ),
     ),
+    "plot": Command(
+        summary="the figures and tables of the paper, from runs",
+        description="Draw a figure or make a table of the paper from runs or sweeps that are scored.\n"
+        "Without arguments: the plots that there are, and their own keys.\n\n"
+        "  out=DIR            where the files go: pictures, and the numbers in them as CSV   [runs/plots/NAME]\n"
+        "  format=LIST        of pdf, svg, png                                               [pdf,png]\n"
+        "  model=, mask_head=, data=, ...  which runs are meant, where there are several of one split and seed",
+        module="psis_bench.commands.plot",
+        examples=(
+            "psis-bench plot",
+            "psis-bench plot figure5b runs/sweeps/transfer",
+            "psis-bench plot figure5a runs/sweeps/transfer metric=gt_box_miou format=svg out=figures",
+        ),
+        argument="what",
+        argument_help="the plot, folders of runs or sweeps, and its settings",
+        options=(_JSON,),
+    ),
     "sweep": Command(
         summary="many runs: lists and patterns of keys, on this machine or on a cluster",
         description="Run every combination of keys that hold lists (a,b) or patterns (*), each a run in out=DIR/jobs.\n"
