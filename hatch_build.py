@@ -1,4 +1,4 @@
-"""Puts configs/ inside the wheel; an editable installation uses the ones of the checkout, never a copy."""
+"""Puts configs/ and the zoo's index and weights inside the wheel; an editable installation uses the checkout's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ class ConfigsInTheWheel(BuildHookInterface):
     """Build hook of the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add configs/ as psis_bench/configs, unless the installation is editable."""
+        """Add them below psis_bench/ with the paths that they have in the checkout, unless it is editable."""
         if version == "standard":
-            build_data["force_include"]["configs"] = "psis_bench/configs"
+            for path in ("configs", "model-index.yml", "model_zoo/weights"):
+                build_data["force_include"][path] = f"psis_bench/{path}"

@@ -309,6 +309,31 @@ COMMANDS: dict[str, Command] = {
         argument_help="build, and its settings",
         options=(_JSON,),
     ),
+    "zoo": Command(
+        summary="the model zoo: list models, get and check weights, add those of a run",
+        description="The model zoo: configurations and weights, in the form of OpenMMLab (model-index.yml).\n\n"
+        "  list [WORD]    models, those with weights first; WORD: only names that have it\n"
+        "  get NAME [out=DIR]\n"
+        "                 the file of a model's weights, downloaded on first use and checked\n"
+        "  verify [NAME|FILE]\n"
+        "                 weights against size, hash and format; without a word all on this machine\n"
+        "  add RUN name=NAME licence=LICENCE [url=ADDRESS] [half=true] [replace=true]\n"
+        "                 weights of a finished run into model_zoo/weights, and their entry into the metafile;\n"
+        "                 url: the folder of a server where they will lie; half: 16 bits a number\n"
+        "  index          give every configuration its entry\n"
+        "  upload NAME repo=OWNER/NAME\n"
+        "                 weights to the Hugging Face Hub (extra [hub])",
+        module="psis_bench.commands.zoo",
+        examples=(
+            "psis-bench zoo list",
+            "psis-bench zoo get my_model out=weights",
+            "psis-bench zoo verify",
+            "psis-bench zoo add runs/my_run name=my_model licence=Apache-2.0",
+        ),
+        argument="what",
+        argument_help="list, get, verify, add, index or upload, and its settings",
+        options=(_JSON,),
+    ),
     "doctor": Command(
         summary="what is installed and found, and how to mend what is not",
         description="Report Python, torch, CUDA, the mm packages, disk and data, and for each problem the one command\n"

@@ -1,0 +1,89 @@
+"""How long the leaderboard of 500 submissions takes to build, and each kind of page to load in a browser.
+
+Submissions have 80 classes and made-up numbers; one model in five has three seeds. Loading is timed by the browser
+itself (navigation start to the end of the load event), from the disk, each page three times in a new context; the
+slowest is printed. The targets are 30 s for building and 1 s a page.
+
+    python benchmarks/leaderboard_site.py [submissions=500]
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
+
+import browser as real  # noqa: E402
+from made_submissions import make_submission  # noqa: E402
+
+from psis_bench import console  # noqa: E402
+
+BUILD_SECONDS, LOAD_SECONDS = 30.0, 1.0
+LOADED = "(() => { const [entry] = performance.getEntriesByType('navigation'); return entry.loadEventEnd; })()"
+
+
+def make_zoo(folder: Path, submissions: int) -> None:
+    """Write a model zoo of this many submissions beside the published rows of the checkout."""
+    shutil.copytree(ROOT / "model_zoo" / "published", folder / "published")
+    made = 0
+    while made < submissions:
+        model, title = f"model-{made:04d}", f"Model {made} with a title of ordinary length"
+        seeds = (0, 1, 2) if made % 5 == 0 else (0,)
+        for seed in seeds[: submissions - made]:
+            make_submission(
+                folder / "submissions", model=model, title=title, seed=seed, seeds=seeds, strength=0.5 + made % 30 / 100
+            )
+            made += 1
+
+
+def build(zoo: Path, out: Path) -> float:
+    """Return the seconds that the command takes, start of Python included."""
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "psis_bench.cli", "leaderboard", "build", f"zoo={zoo}", f"out={out}"]
+    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def load(site: Path) -> dict[str, float]:
+    """Return the slowest of three loads of one page of each kind, in seconds."""
+    pages = {
+        "index": site / "index.html",
+        "split": site / "splits" / "voc2nonvoc@1.html",
+        "submission": next((site / "rows" / "voc2nonvoc@1").glob("model-0000*")),
+        "published row": next((site / "rows" / "voc2nonvoc@1").glob("birodkar2021-table08*")),
+    }
+    slowest: dict[str, float] = {}
+    with real.started() as chromium:
+        for name, path in pages.items():
+            for _ in range(3):
+                with real.watched(chromium) as watch:
+                    seconds = watch.open(path).evaluate(LOADED) / 1000
+                slowest[name] = max(slowest.get(name, 0.0), seconds)
+    return slowest
+
+
+def main() -> int:
+    """Print the times; 1 when a target is missed."""
+    submissions = int(next((word.partition("=")[2] for word in sys.argv[1:] if word.startswith("submissions=")), "500"))
+    with tempfile.TemporaryDirectory() as folder:
+        zoo, site = Path(folder) / "model_zoo", Path(folder) / "site"
+        make_zoo(zoo, submissions)
+        seconds = build(zoo, site)
+        files = [path for path in site.rglob("*") if path.is_file()]
+        size = sum(path.stat().st_size for path in files)
+        console.out.print(f"{submissions} submissions: built in {seconds:.1f} s (target {BUILD_SECONDS:g} s)")
+        console.out.print(f"{len(files)} files, {size / 1e6:.1f} MB")
+        times = load(site)
+        for name, value in times.items():
+            console.out.print(f"{name}: loaded in {value:.2f} s (target {LOAD_SECONDS:g} s)")
+    return int(seconds > BUILD_SECONDS or max(times.values()) > LOAD_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
