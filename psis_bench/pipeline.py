@@ -173,7 +173,12 @@ def _run_stage(run: RunDirectory, plan: StagePlan) -> float | None:
 
 
 def _train(run: RunDirectory) -> None:
-    importlib.import_module("psis_bench.engine.train").train(run)
+    from psis_bench.distributed import is_distributed, train_distributed
+
+    if is_distributed(run):
+        train_distributed(run)
+    else:
+        importlib.import_module("psis_bench.engine.train").train(run)
 
 
 def _predict(run: RunDirectory) -> None:
@@ -188,6 +193,7 @@ def _score(run: RunDirectory) -> None:
         annotations=run.dataset.val.annotations,
         split=run.split,
         out=run.path,
+        details=True,
         on_bad_boxes=run.dataset.on_bad_boxes,
     )
 

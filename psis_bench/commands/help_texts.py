@@ -123,7 +123,8 @@ COMMANDS: dict[str, Command] = {
         "  split=NAME|YAML, data=NAME|YAML|annotations.json, data.root=DIR\n"
         "  out=DIR            also write scores.json, per_class.csv and per_instance.parquet there\n"
         "  boundary=true      also boundary AP, and boundary IoU of masks on ground-truth boxes\n"
-        "  class_agnostic=true  also recall of the objects of each group, whatever class they are given\n\n"
+        "  class_agnostic=true  also recall of the objects of each group, whatever class they are given\n"
+        "  details=true       also whether detection or masks limit mask AP, and GT-box mIoU by kind of object\n\n"
         "Annotations of LVIS are known by their fields and scored by LVIS's rules.",
         module="psis_bench.commands.score",
         examples=(
@@ -139,8 +140,8 @@ COMMANDS: dict[str, Command] = {
     ),
     "compare": Command(
         summary="two or more scored runs side by side, with intervals (needs no torch)",
-        description="Show scored runs side by side; of two, the difference with its interval, paired by image, and which\n"
-        "classes moved. Runs that differ in their seed alone are one entry. What is compared:\n\n"
+        description="Show scored runs side by side; of two, the difference with its interval, paired by image, and\n"
+        "which classes moved. Runs that differ in their seed alone are one entry. What is compared:\n\n"
         "  the folder of a run, or one that psis-bench score ... out= wrote; or, with these keys,\n"
         "  results files and prediction folders, which are scored first:\n"
         "  split=NAME|YAML, data=NAME|YAML|annotations.json, data.root=DIR, boundary=true\n\n"

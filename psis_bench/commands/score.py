@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from psis_bench.data.dataset_config import OnBadBoxes
     from psis_bench.scoring.results import Scores
 
-_KEYS = ("split", "data", "data.name", "data.root", "out", "boundary", "class_agnostic")
+_KEYS = ("split", "data", "data.name", "data.root", "out", "boundary", "class_agnostic", "details")
 _KINDS = ("detections", "gt_box_masks")
 
 
@@ -94,7 +94,7 @@ def _score(predictions: Path, arguments: Sequence[str]) -> Scores:
         raise UserError(f"{further!r} is one word too many", cure=f"{predictions} is what is scored")
     if "split" not in values:
         raise UserError("no split is given", cure="add split=..., as in split=voc2nonvoc (psis-bench ls splits)")
-    boundary, class_agnostic = (_is_true(values, key) for key in ("boundary", "class_agnostic"))
+    boundary, class_agnostic, details = (_is_true(values, key) for key in ("boundary", "class_agnostic", "details"))
     out = Path(values["out"]).expanduser() if "out" in values else None
     if out is not None and (out / "config.yaml").exists():
         raise UserError("is the folder of a run", where=str(out), cure="choose another out= for these scores")
@@ -114,6 +114,7 @@ def _score(predictions: Path, arguments: Sequence[str]) -> Scores:
             out=out,
             boundary=boundary,
             class_agnostic=class_agnostic,
+            details=details,
             on_bad_boxes=on_bad_boxes,
         )
 

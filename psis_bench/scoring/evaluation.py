@@ -13,6 +13,8 @@ from psis_bench.scoring.detection import DetectionTables
 from psis_bench.scoring.detection_scores import DetectionScores
 from psis_bench.scoring.ground_truth import Floats, GroundTruth
 from psis_bench.scoring.gt_box_iou import mean_iou
+from psis_bench.scoring.jittered_scores import JitteredIous, jittered_means
+from psis_bench.scoring.limits import LimitTables
 from psis_bench.scoring.results import AgnosticRecall, AveragePrecision, GroupScores, MeanIou
 
 
@@ -28,6 +30,8 @@ class Evaluation:
         ellipse: float64 (n,): the same of the trivial row that fills the inscribed ellipse.
         boundaries: float64 (n,): boundary IoU of the masks on ground-truth boxes, where it was asked for.
         notes: What a reader has to know, one sentence each.
+        limits: Mask AP with the best masks and with ground-truth boxes, where they were asked for.
+        jittered: The masks on boxes that are not tight, where there are any.
     """
 
     truth: GroundTruth
@@ -37,6 +41,8 @@ class Evaluation:
     ellipse: Floats
     boundaries: Floats | None
     notes: tuple[str, ...]
+    limits: LimitTables | None = None
+    jittered: tuple[JitteredIous, ...] = ()
 
     @property
     def categories(self) -> Ints:
@@ -59,11 +65,12 @@ class Evaluation:
         def recall(evaluation: AgnosticEvaluation | None) -> AgnosticRecall | None:
             return evaluation.recall(category_ids) if evaluation else None
 
+        mask = average(self.detected.mask)
         return GroupScores(
             classes=len(category_ids),
             instances=int(np.isin(self.categories, list(category_ids)).sum()),
             box=average(self.detected.box),
-            mask=average(self.detected.mask),
+            mask=mask,
             gt_box_miou=mean(self.ious),
             full_box=mean_iou(self.full_box, self.categories, category_ids),
             ellipse=mean_iou(self.ellipse, self.categories, category_ids),
@@ -71,4 +78,6 @@ class Evaluation:
             boundary=average(self.detected.boundary),
             agnostic_box=recall(self.detected.agnostic_box),
             agnostic_mask=recall(self.detected.agnostic_mask),
+            limits=self.limits.of(mask.ap, category_ids) if self.limits and mask else None,
+            jittered=jittered_means(self.jittered, self.truth, category_ids),
         )

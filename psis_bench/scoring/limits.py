@@ -30,59 +30,16 @@ import numpy as np
 
 from psis_bench.run_lengths import Ints, RunLengths, encode_strings
 from psis_bench.scoring.checked_detections import Detections
+from psis_bench.scoring.detail_results import Limits
 from psis_bench.scoring.detection import DetectionTables, evaluate_detections
 from psis_bench.scoring.engines import Engine
 from psis_bench.scoring.ground_truth import Floats, GroundTruth
 from psis_bench.scoring.pairs import box_ious
+from psis_bench.scoring.results import GroupScores
 from psis_bench.scoring.trivial import masks_of_spans
 
 BACKGROUND = 0.1
 FOREGROUND = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What limits mask AP of a group of classes; None where the group has no ground truth.
-
-    Args:
-        best_masks: Mask AP of the predicted boxes with the best masks for them.
-        gt_boxes: Mask AP of the masks predicted on ground-truth boxes; None where there are none.
-        mask_error: What better masks would gain, of ``1 - ap``.
-        detection_error: What better detection would gain.
-    """
-
-    best_masks: float | None
-    gt_boxes: float | None
-    mask_error: float | None
-    detection_error: float | None
-
-    @classmethod
-    def of(cls, ap: float | None, *, best_masks: float | None, gt_boxes: float | None) -> Limits:
-        """Tell the two errors apart.
-
-        Example:
-            Perfect masks, half of the objects found:
-
-            >>> Limits.of(0.5, best_masks=0.5, gt_boxes=1.0)
-            Limits(best_masks=0.5, gt_boxes=1.0, mask_error=0.0, detection_error=0.5)
-        """
-        if ap is None or best_masks is None or gt_boxes is None:
-            return cls(best_masks=best_masks, gt_boxes=gt_boxes, mask_error=None, detection_error=None)
-        return cls(
-            best_masks=best_masks,
-            gt_boxes=gt_boxes,
-            mask_error=((best_masks - ap) + (1 - gt_boxes)) / 2,
-            detection_error=((gt_boxes - ap) + (1 - best_masks)) / 2,
-        )
-
-    def to_dict(self) -> dict[str, float | None]:
-        """Return the numbers under their names in ``scores.json``."""
-        return dict(vars(self))
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Limits:
-        """Read what `to_dict` gave."""
-        return cls(**{name: values[name] for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +81,22 @@ def evaluate_limits(
         if on_boxes is None
         else evaluate_detections(truth, with_gt_boxes(truth, found, on_boxes), **{**options, "max_detections": 1000}),
     )
+
+
+def limits_in_words(groups: Mapping[str, GroupScores]) -> list[str]:
+    """Return a sentence for each of seen and unseen classes that says what limits their mask AP."""
+    lines = []
+    for name in ("seen", "unseen"):
+        limits = groups[name].limits if name in groups else None
+        if limits is None or limits.larger is None or limits.mask_error is None or limits.detection_error is None:
+            continue
+        share = limits.detection_error if limits.larger == "detection" else limits.mask_error
+        lacking = limits.detection_error + limits.mask_error
+        lines.append(
+            f"on {name} classes {limits.larger} limit{'s' if limits.larger == 'detection' else ''} mask AP: "
+            f"{100 * share:.1f} of the {100 * lacking:.1f} that are lacking"
+        )
+    return lines
 
 
 def with_best_masks(truth: GroundTruth, detections: Detections) -> Detections:

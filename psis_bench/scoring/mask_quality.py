@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ import numpy.typing as npt
 from psis_bench.run_lengths import Ints
 from psis_bench.scoring.ground_truth import Floats
 from psis_bench.scoring.gt_box_iou import mean_iou
+
+if TYPE_CHECKING:
+    from psis_bench.scoring.evaluation import Evaluation
 
 COLUMNS = {
     "iou": "gt_box_miou",
@@ -52,6 +55,15 @@ class PartQuality:
         whole = {name: getattr(self, name) for name in ("axis", "part", "group", "classes", "instances")}
         return whole | {name: {"class_mean": means[0], "instance_mean": means[1]} for name, means in self.means.items()}
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PartQuality:
+        """Read what `to_dict` gave."""
+        names = ("axis", "part", "group", "classes", "instances")
+        means = {
+            name: (mean["class_mean"], mean["instance_mean"]) for name, mean in values.items() if name not in names
+        }
+        return cls(**{name: values[name] for name in names}, means=means)
+
 
 def sizes_of(areas: Floats) -> npt.NDArray[np.str_]:
     """Name the size of each object, as COCO does.
@@ -79,6 +91,31 @@ def aspects_of(widths: Floats, heights: Floats) -> npt.NDArray[np.str_]:
     """
     wide, tall = widths >= 2 * heights, heights >= 2 * widths
     return np.select([wide & ~tall, tall & ~wide], ["wide", "tall"], "compact")
+
+
+def quality_of(
+    evaluation: Evaluation, groups: Mapping[str, Sequence[int]], categories: Sequence[Mapping[str, Any]]
+) -> tuple[PartQuality, ...]:
+    """Average the masks on boxes of an evaluation by size, aspect and supercategory; nothing where there are none.
+
+    Args:
+        evaluation: What was computed.
+        groups: Group -> its category ids.
+        categories: The annotation file's ``categories``.
+    """
+    if evaluation.ious is None:
+        return ()
+    truth, places = evaluation.truth, evaluation.truth.instances
+    values = {"iou": evaluation.ious, "full_box_iou": evaluation.full_box, "ellipse_iou": evaluation.ellipse}
+    if evaluation.boundaries is not None:
+        values["boundary_iou"] = evaluation.boundaries
+    above = {int(category["id"]): str(category.get("supercategory") or "") for category in categories}
+    axes = {
+        "size": sizes_of(truth.instance_masks.areas().astype(np.float64)),
+        "aspect": aspects_of(truth.boxes[places, 2], truth.boxes[places, 3]),
+        "supercategory": np.array([above[category] for category in evaluation.categories.tolist()], np.str_),
+    }
+    return tuple(quality_by_part(values, categories=evaluation.categories, axes=axes, groups=groups))
 
 
 def quality_by_part(

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from psis_bench.scoring.detail_results import Jittered, Limits
+
+if TYPE_CHECKING:
+    from psis_bench.scoring.mask_quality import PartQuality
 
 SCHEMA = 1
 
@@ -153,6 +158,8 @@ class GroupScores:
         boundary: Detection scores by the smaller of mask IoU and boundary IoU, where they were asked for.
         agnostic_box: Class-agnostic recall by box IoU, where it was asked for.
         agnostic_mask: Class-agnostic recall by mask IoU, where it was asked for.
+        limits: Whether detection or masks limit mask AP, where that was asked for.
+        jittered: Masks on boxes that are not tight, where they were predicted.
     """
 
     classes: int
@@ -166,6 +173,8 @@ class GroupScores:
     boundary: AveragePrecision | None = None
     agnostic_box: AgnosticRecall | None = None
     agnostic_mask: AgnosticRecall | None = None
+    limits: Limits | None = None
+    jittered: Jittered | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scores as in ``scores.json``; what is only there when asked for is left out when it is not."""
@@ -193,6 +202,8 @@ _ON_REQUEST: dict[str, Any] = {
     "boundary": AveragePrecision,
     "agnostic_box": AgnosticRecall,
     "agnostic_mask": AgnosticRecall,
+    "limits": Limits,
+    "jittered": Jittered,
 }
 
 
@@ -230,21 +241,25 @@ class Scores:
         groups: Scores of ``all``, ``seen`` and ``unseen``; a split without unseen classes has no ``unseen``. On LVIS
             also ``frequent``, ``common``, ``rare``, ``coco`` and ``not_coco``.
         notes: What a reader has to know, one sentence each.
+        mask_quality: GT-box mIoU by size, aspect and supercategory, where it was asked for.
     """
 
     split: SplitIdentity
     dataset: DatasetIdentity
     groups: dict[str, GroupScores]
     notes: tuple[str, ...]
+    mask_quality: tuple[PartQuality, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the scores as in ``scores.json``."""
+        """Return the scores as in ``scores.json``; ``mask_quality`` is there only when it was asked for."""
+        quality = {"mask_quality": [part.to_dict() for part in self.mask_quality]} if self.mask_quality else {}
         return {
             "schema": SCHEMA,
             "split": vars(self.split),
             "dataset": vars(self.dataset),
             "groups": {name: group.to_dict() for name, group in self.groups.items()},
             "notes": list(self.notes),
+            **quality,
         }
 
     @classmethod
@@ -254,6 +269,8 @@ class Scores:
         Raises:
             ValueError: The values are of another schema.
         """
+        from psis_bench.scoring.mask_quality import PartQuality
+
         if values.get("schema") != SCHEMA:
             raise ValueError(f"scores of schema {values.get('schema')!r}; this version reads {SCHEMA}")
         return cls(
@@ -261,4 +278,5 @@ class Scores:
             dataset=DatasetIdentity(**values["dataset"]),
             groups={name: GroupScores.from_dict(group) for name, group in values["groups"].items()},
             notes=tuple(values["notes"]),
+            mask_quality=tuple(PartQuality.from_dict(part) for part in values.get("mask_quality", ())),
         )

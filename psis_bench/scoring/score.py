@@ -39,8 +39,11 @@ from psis_bench.scoring.detection_scores import DetectionScores, detection_score
 from psis_bench.scoring.engines import Engine
 from psis_bench.scoring.evaluation import Evaluation
 from psis_bench.scoring.ground_truth import Floats, GroundTruth, read_ground_truth
-from psis_bench.scoring.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious
+from psis_bench.scoring.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, masks_on_boxes
+from psis_bench.scoring.jittered_scores import jittered_ious
+from psis_bench.scoring.limits import LimitTables, evaluate_limits, limits_in_words
 from psis_bench.scoring.lvis import absence, groups_of
+from psis_bench.scoring.mask_quality import quality_of
 from psis_bench.scoring.records import AGAIN, read_parts, read_results, records_of_results
 from psis_bench.scoring.repeated import refuse_repeated
 from psis_bench.scoring.results import DatasetIdentity, Scores, SplitIdentity
@@ -56,6 +59,7 @@ Predictions = Path | Sequence[Mapping[str, Any]]
 """A COCO results file or prediction folder, or the content of a results file."""
 
 NO_DETECTOR = "detection AP left out: the model has no detector"
+NO_LIMITS = "what limits mask AP left out: it is told by COCO's rules, not by LVIS's"
 NO_GT_BOX_MASKS = "GT-box mIoU left out: there are no masks predicted on ground-truth boxes"
 
 
@@ -67,6 +71,7 @@ def score_predictions(
     out: str | Path | None = None,
     boundary: bool = False,
     class_agnostic: bool = False,
+    details: bool = False,
     engine: Engine = "auto",
     on_bad_boxes: OnBadBoxes = "error",
 ) -> Scores:
@@ -80,6 +85,7 @@ def score_predictions(
         out: Folder for ``per_class.csv``, ``per_instance.parquet`` and ``scores.json``; None writes nothing.
         boundary: Also take boundary AP, and boundary IoU of the masks on ground-truth boxes.
         class_agnostic: Also take class-agnostic recall of each group, the ground truth of other classes ignored.
+        details: Also tell whether detection or masks limit mask AP, and GT-box mIoU by kind of object.
         engine: Evaluator for detection AP; the scores are the same.
         on_bad_boxes: ``drop`` leaves annotations out whose box has no area; ``error`` refuses them.
 
@@ -93,6 +99,7 @@ def score_predictions(
         out=None if out is None else Path(out),
         boundary=boundary,
         class_agnostic=class_agnostic,
+        details=details,
         engine=engine,
         on_bad_boxes=on_bad_boxes,
     )
@@ -106,6 +113,7 @@ def score_run(
     out: Path | None,
     boundary: bool = False,
     class_agnostic: bool = False,
+    details: bool = False,
     engine: Engine = "auto",
     on_bad_boxes: OnBadBoxes = "error",
 ) -> Scores:
@@ -119,6 +127,7 @@ def score_run(
         out: Folder for ``per_class.csv``, ``per_instance.parquet`` and, written last, ``scores.json``.
         boundary: Also take boundary AP, and boundary IoU of the masks on ground-truth boxes.
         class_agnostic: Also take class-agnostic recall of each group, the ground truth of other classes ignored.
+        details: Also tell whether detection or masks limit mask AP, and GT-box mIoU by kind of object.
         engine: Evaluator for detection AP; the scores are the same.
         on_bad_boxes: As the data set's configuration says; it must be what the predictions were made with.
 
@@ -133,6 +142,7 @@ def score_run(
             out=out,
             boundary=boundary,
             class_agnostic=class_agnostic,
+            details=details,
             engine=engine,
             on_bad_boxes=on_bad_boxes,
             bar=bar,
@@ -147,6 +157,7 @@ def _score(
     out: Path | None,
     boundary: bool,
     class_agnostic: bool,
+    details: bool,
     engine: Engine,
     on_bad_boxes: OnBadBoxes,
     bar: Bar | None = None,
@@ -169,16 +180,21 @@ def _score(
         federation=federation,
         boundary=boundary,
         class_agnostic=class_agnostic,
+        details=details,
         engine=engine,
         bar=bar,
     )
+    groups = groups_of(resolved, federation)
+    group_scores = {name: evaluation.group(ids) for name, ids in groups.items()}
+    quality = quality_of(evaluation, groups, coco.categories) if details else ()
     scores = Scores(
         split=SplitIdentity(name=split.name, version=split.version, hash=split.hash()),
         dataset=DatasetIdentity(
             annotations_sha256=truth.sha256, images=len(truth.image_ids), instances=len(truth.instances)
         ),
-        groups={name: evaluation.group(ids) for name, ids in groups_of(resolved, federation).items()},
-        notes=(*evaluation.notes, *absence(resolved, federation)),
+        groups=group_scores,
+        notes=(*evaluation.notes, *absence(resolved, federation), *limits_in_words(group_scores)),
+        mask_quality=quality,
     )
     if out is not None:
         write_scores(out, scores, evaluation, resolved)
@@ -193,6 +209,7 @@ def evaluate(
     federation: Federation | None = None,
     boundary: bool = False,
     class_agnostic: bool = False,
+    details: bool = False,
     engine: Engine = "auto",
     bar: Bar | None = None,
 ) -> Evaluation:
@@ -205,6 +222,7 @@ def evaluate(
         federation: What an LVIS file says beyond COCO format; None: the rules are COCO's.
         boundary: Also take boundary AP, and boundary IoU of the masks on ground-truth boxes.
         class_agnostic: Also take class-agnostic recall.
+        details: Also take mask AP with the best masks and with ground-truth boxes.
         engine: Evaluator for detection AP.
         bar: To be advanced by three steps.
 
@@ -228,6 +246,10 @@ def evaluate(
     ious, boundaries = _on_boxes(predictions, truth, boundary)
     if ious is None:
         notes.append(NO_GT_BOX_MASKS)
+    limits = None
+    if details and detections is not None and detected.mask is not None:
+        notes += [] if federation is None else [NO_LIMITS]
+        limits = None if federation else _limits(predictions, truth, detections, max_detections, engine)
     _step(bar, 1, "trivial rows")
     full_box, ellipse = trivial_ious(truth)
     _step(bar, 1, "")
@@ -239,12 +261,23 @@ def evaluate(
         ellipse=ellipse,
         boundaries=boundaries,
         notes=tuple(notes),
+        limits=limits,
+        jittered=jittered_ious(predictions, truth) if isinstance(predictions, Path) and predictions.is_dir() else (),
     )
 
 
 def _step(bar: Bar | None, steps: int, note: str) -> None:
     if bar is not None:
         bar.advance(steps, note=note)
+
+
+def _limits(
+    predictions: Predictions, truth: GroundTruth, detections: Detections, limit: int, engine: Engine
+) -> LimitTables:
+    on_boxes = None
+    if isinstance(predictions, Path) and (predictions / "gt_box_masks").is_dir():
+        on_boxes = masks_on_boxes(read_parts(predictions / "gt_box_masks", kind="gt_box_masks"), truth)
+    return evaluate_limits(truth, detections.best_of_each_image(limit), on_boxes, max_detections=limit, engine=engine)
 
 
 def _on_boxes(predictions: Predictions, truth: GroundTruth, boundary: bool) -> tuple[Floats | None, Floats | None]:

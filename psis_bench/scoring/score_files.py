@@ -81,11 +81,15 @@ def _write_per_instance(path: Path, evaluation: Evaluation) -> None:
         "annotation_id": truth.annotation_ids[places],
         "category_id": truth.categories[places],
         "area": truth.instance_masks.areas().astype(np.float64),
+        "box_width": truth.boxes[places, 2],
+        "box_height": truth.boxes[places, 3],
         "iou": ious,
         "full_box_iou": evaluation.full_box,
         "ellipse_iou": evaluation.ellipse,
     }
     if evaluation.boundaries is not None:
         columns["boundary_iou"] = evaluation.boundaries
+    for jittered in evaluation.jittered:
+        columns[f"iou_jittered_{jittered.strength!r}"] = jittered.ious
     with atomic_path(path) as temporary:
         pq.write_table(pa.table(columns), temporary, compression="zstd")

@@ -27,6 +27,12 @@ _DETECTION_ROWS = (
     *((f"agnostic box AR, {limit}", "agnostic_box", f"ar{limit}") for limit in (10, 100, 300, 1000)),
     *((f"agnostic mask AR, {limit}", "agnostic_mask", f"ar{limit}") for limit in (10, 100, 300, 1000)),
 )
+_LIMIT_ROWS = (
+    ("mask AP, best masks for its boxes", "best_masks"),
+    ("mask AP, ground-truth boxes", "gt_boxes"),
+    ("  lost to detection", "detection_error"),
+    ("  lost to masks", "mask_error"),
+)
 _ELSEWHERE = ("ar100", "ar300")  # one is COCO's, the other LVIS's
 
 
@@ -114,13 +120,23 @@ def _rows(groups: Mapping[str, GroupScores]) -> Iterator[_Row]:
 
     for label, part, name in _DETECTION_ROWS:
         yield from row("detection", label, part, name)
+    for label, name in _LIMIT_ROWS:
+        yield from row("what limits mask AP", label, "limits", name)
     if not any(group.gt_box_miou for group in groups.values()):
         return  # the trivial rows stand beside a GT-box mIoU, not alone
     for label, name in (("class mean", "class_mean"), ("instance mean", "instance_mean")):
         yield from row(label, f"GT-box mIoU, {label}", "gt_box_miou", name, "bold")
         yield from row(label, "  boundary IoU", "boundary_miou", name)
+        yield from _jittered_rows(groups, label, name)
         yield from row(label, "  full box", "full_box", name, "dim")
         yield from row(label, "  inscribed ellipse", "ellipse", name, "dim")
+
+
+def _jittered_rows(groups: Mapping[str, GroupScores], section: str, name: str) -> Iterator[_Row]:
+    found = [group.jittered.strengths if group.jittered else {} for group in groups.values()]
+    for strength in found[0]:
+        numbers = tuple(_shown(getattr(means.get(strength), name, None)) for means in found)
+        yield _Row(section, f"  boxes moved by {100 * float(strength):g} %", numbers, None)
 
 
 def _classes(group: GroupScores) -> str:

@@ -36,6 +36,25 @@ def trivial_ious(truth: GroundTruth) -> tuple[Floats, Floats]:
     return full, ellipse
 
 
+def full_box_ious(truth: GroundTruth, boxes: Floats) -> Floats:
+    """Return the IoU of masks that fill given boxes with every scored instance's mask.
+
+    Args:
+        truth: The annotations.
+        boxes: float64 (n, 4): xywh, one for each of ``truth.instances``.
+
+    Returns:
+        float64 (n,) in [0, 1].
+    """
+    sizes = truth.sizes_of(truth.images[truth.instances])
+    found = np.zeros(len(boxes))
+    for first in range(0, len(boxes), _INSTANCES_AT_A_TIME):
+        chosen = np.arange(first, min(first + _INSTANCES_AT_A_TIME, len(boxes)))
+        masks = truth.instance_masks.take(chosen)
+        found[chosen] = pairwise_iou(box_masks(boxes[chosen], sizes[chosen], ellipse=False), masks)
+    return found
+
+
 def box_masks(boxes: Floats, sizes: Ints, *, ellipse: bool) -> RunLengths:
     """Rasterise boxes, or the ellipses inscribed in them, column by column.
 

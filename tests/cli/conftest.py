@@ -94,8 +94,11 @@ class Workshop:
         self.begin("predict", run)
         write_json(run.manifest, {"schema": 1, "complete": True})
 
-    def score_run(self, *, predictions: Path, annotations: Path, split: Any, out: Path, on_bad_boxes: str) -> None:
+    def score_run(
+        self, *, predictions: Path, annotations: Path, split: Any, out: Path, details: bool, on_bad_boxes: str
+    ) -> None:
         """Stand in for scoring."""
+        assert details
         assert on_bad_boxes == "error"
         assert (predictions / "manifest.json").is_file()
         assert annotations.name == "val.json"

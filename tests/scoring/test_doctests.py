@@ -22,7 +22,7 @@ WITH_EXAMPLES = {
     "gt_box_iou",
     "intervals",
     "json_results",
-    "limits",
+    "detail_results",
     "mask_quality",
     "ranks",
     "score",

@@ -7,9 +7,10 @@ import pytest
 
 from psis_bench.rle import segmentation_to_rle
 from psis_bench.run_lengths import concatenate
+from psis_bench.scoring.detail_results import Limits
 from psis_bench.scoring.detection import evaluate_detections
 from psis_bench.scoring.gt_box_iou import masks_on_boxes
-from psis_bench.scoring.limits import Limits, evaluate_limits, inside_boxes, with_best_masks, with_gt_boxes
+from psis_bench.scoring.limits import evaluate_limits, inside_boxes, with_best_masks, with_gt_boxes
 from psis_bench.scoring.records import read_parts, write_part
 
 HEIGHT, WIDTH = 60, 80

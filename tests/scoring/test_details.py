@@ -1,0 +1,142 @@
+"""Scores that tell why, from prediction folders on disk: limits, kinds of objects, boxes that are not tight."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from psis_bench.scoring import as_markdown, score_predictions
+from psis_bench.scoring.box_jitter import jittered_boxes
+from psis_bench.scoring.records import write_part
+from psis_bench.scoring.results import Scores
+from psis_bench.scoring.table import score_table
+from psis_bench.splits.protocol import SplitProtocol
+
+HEIGHT, WIDTH = 200, 150
+SPLIT = SplitProtocol(name="pets", version=1, seen=("cat",), unseen=("bus",), description="")
+
+
+def rectangle(x, y, w, h):
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[max(y, 0) : y + h, max(x, 0) : x + w] = True
+    return mask
+
+
+def string_of(mask):
+    from pycocotools import mask as coco_mask
+
+    return coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
+
+
+# Image, class, box: a small compact cat, a tall medium bus, a wide large bus, a compact cat.
+OBJECTS = ((1, 1, (5, 5, 20, 25)), (1, 2, (60, 5, 40, 100)), (2, 2, (5, 5, 140, 70)), (2, 1, (5, 120, 52, 50)))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Boxes are exact; masks lack a quarter of their columns, on moved boxes a half."""
+    truth = {
+        "images": [{"id": image, "file_name": f"{image}.jpg", "height": HEIGHT, "width": WIDTH} for image in (1, 2)],
+        "categories": [{"id": 1, "name": "cat", "supercategory": "animal"}, {"id": 2, "name": "bus"}],
+        "annotations": [
+            {
+                "id": place,
+                "image_id": image,
+                "category_id": category,
+                "bbox": list(box),
+                "segmentation": {"size": [HEIGHT, WIDTH], "counts": string_of(rectangle(*box))},
+            }
+            for place, (image, category, box) in enumerate(OBJECTS, 1)
+        ],
+    }
+    (tmp_path / "val.json").write_text(json.dumps(truth))
+    for name, share in (("detections", 3), ("gt_box_masks", 3), ("jittered_boxes_0.1", 2), ("jittered_boxes_0.25", 1)):
+        rows = []
+        for place, (image, category, (x, y, w, h)) in enumerate(OBJECTS, 1):
+            mask = string_of(rectangle(x, y, w * share // 4, h))
+            row = {"image_id": image, "category_id": category, "height": HEIGHT, "width": WIDTH, "mask": mask}
+            more = {"score": 0.9, "bbox": [x, y, w, h]} if name == "detections" else {"annotation_id": place}
+            rows.append({**row, **more})
+        write_part(tmp_path / "found" / name, 0, rows, kind="detections" if name == "detections" else "gt_box_masks")
+    return tmp_path
+
+
+def scored(folder, **options) -> Scores:
+    return score_predictions(folder / "found", annotations=folder / "val.json", split=SPLIT, **options)
+
+
+def test_what_limits_mask_ap_is_told_when_asked_for(folder) -> None:
+    assert scored(folder).groups["unseen"].limits is None
+    scores = scored(folder, details=True, out=folder / "out")
+    # IoU 3/4 and, of the bus of 140 columns, 105/140: right at the thresholds 0.50 to 0.75.
+    for name in ("seen", "unseen"):
+        limits = scores.groups[name].limits
+        assert scores.groups[name].mask.ap == pytest.approx(0.6)
+        assert (limits.best_masks, limits.gt_boxes) == (1, pytest.approx(0.6))
+        assert (limits.mask_error, limits.detection_error) == (pytest.approx(0.4), pytest.approx(0))
+    assert "on unseen classes masks limit mask AP: 40.0 of the 40.0 that are lacking" in scores.notes
+    assert Scores.from_dict(json.loads((folder / "out" / "scores.json").read_text())) == scores
+    markdown = as_markdown(scores)
+    assert "| mask AP, best masks for its boxes | 100.0 | 100.0 | 100.0 |" in markdown
+    assert "| lost to masks, what limits mask AP | 40.0 | 40.0 | 40.0 |" in markdown
+
+
+def test_masks_by_kind_of_object(folder) -> None:
+    assert scored(folder).mask_quality == ()
+    content = scored(folder, details=True, boundary=True).to_dict()["mask_quality"]
+    rows = {(row["axis"], row["part"], row["group"]): row for row in content}
+    assert [key[1] for key in rows if key[0] == "size" and key[2] == "all"] == ["small", "medium", "large"]
+    assert rows["size", "small", "seen"]["instances"] == 1
+    assert rows["aspect", "wide", "unseen"]["gt_box_miou"] == {"class_mean": 0.75, "instance_mean": 0.75}
+    assert rows["aspect", "compact", "seen"]["full_box"]["class_mean"] == 1.0
+    assert {key[1] for key in rows if key[0] == "supercategory"} == {"animal"}
+    assert ("size", "small", "unseen") not in rows
+    assert 0 < rows["size", "large", "all"]["boundary_miou"]["class_mean"] < 0.75
+
+
+def test_masks_on_moved_boxes_stand_beside_the_tight_ones(folder) -> None:
+    scores = scored(folder, out=folder / "out")
+    found = scores.groups["seen"].jittered.strengths
+    assert list(found) == ["0.1", "0.25"]
+    assert (found["0.1"].class_mean, found["0.25"].instance_mean) == (
+        pytest.approx(0.5),
+        0.25,
+    )
+    boxes = np.array([box for _, category, box in OBJECTS if category == 1], float)
+    moved = jittered_boxes(boxes, np.array([1, 4]), np.tile([HEIGHT, WIDTH], (2, 1)), strength=0.25)
+    overlaps, fills = [], []
+    for (x, y, w, h), (x2, y2, w2, h2) in zip(boxes, moved, strict=True):
+        common = max(min(x + w, x2 + w2) - max(x, x2), 0) * max(min(y + h, y2 + h2) - max(y, y2), 0)
+        overlaps.append(common / (w * h + w2 * h2 - common))
+        centres = np.stack(np.meshgrid(np.arange(WIDTH) + 0.5, np.arange(HEIGHT) + 0.5), axis=-1)
+        filled = ((centres >= [x2, y2]) & (centres < [x2 + w2, y2 + h2])).all(axis=-1)
+        drawn = rectangle(*(int(side) for side in (x, y, w, h)))
+        fills.append((filled & drawn).sum() / (filled | drawn).sum())
+    assert found["0.25"].box_iou == pytest.approx(np.mean(overlaps), abs=1e-12)
+    assert found["0.25"].full_box == pytest.approx(np.mean(fills), abs=1e-12)
+    columns = pq.read_table(folder / "out" / "per_instance.parquet").to_pydict()
+    assert columns["iou_jittered_0.1"] == [0.5] * 4
+    assert columns["box_width"] == [20, 40, 140, 52]
+    assert Scores.from_dict(json.loads((folder / "out" / "scores.json").read_text())) == scores
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(score_table(scores))
+    line = next(line for line in console.export_text().splitlines() if "boxes moved by 10 %" in line)
+    assert [cell.strip() for cell in line.split("│")[2:5]] == ["50.0", "50.0", "50.0"]
+
+
+def test_results_without_masks_on_boxes_have_the_best_masks_alone(folder) -> None:
+    results = [
+        {"image_id": image, "category_id": category, "score": 0.5, "bbox": list(box),
+         "segmentation": {"size": [HEIGHT, WIDTH], "counts": string_of(rectangle(*box))}}
+        for image, category, box in OBJECTS
+    ]  # fmt: skip
+    scores = score_predictions(results, annotations=folder / "val.json", split=SPLIT, details=True)
+    assert scores.groups["all"].limits.best_masks == 1
+    assert scores.groups["all"].limits.gt_boxes is None
+    assert scores.mask_quality == ()
+    assert not any("limit" in note for note in scores.notes)
