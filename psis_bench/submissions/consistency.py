@@ -16,7 +16,7 @@ from psis_bench.splits.protocol import SplitProtocol
 from psis_bench.splits.registry import get_split, is_reserved
 from psis_bench.submissions.contents import shown
 from psis_bench.submissions.reading import METRICS, PER_CLASS, SUBMISSION
-from psis_bench.submissions.schema import ClassMetrics, Metrics, Submission, WeightsFile
+from psis_bench.submissions.schema import ClassMetrics, Metrics, Submission
 from psis_bench.submissions.weights_header import read_weights_header
 
 
@@ -148,19 +148,14 @@ def check_weights(parts: Parts) -> Iterator[Problem]:
     if len(listed) < len(parts.submission.weights):
         yield parts.problem(SUBMISSION, "weights", "has a name twice", "list every file once")
     for path in sorted((parts.folder / "weights").glob("*")):
-        if path.name not in listed:
-            yield Problem(where=str(path), what="is not in weights", cure="leave it out, or list it in submission.json")
+        try:
+            read_weights_header(path)
+        except UserError as error:
+            yield Problem(where=error.where or str(path), what=error.what, cure=error.cure or "")
             continue
-        yield from _check_weights_file(parts, path, *listed[path.name])
-
-
-def _check_weights_file(parts: Parts, path: Path, index: int, file: WeightsFile) -> Iterator[Problem]:
-    try:
-        read_weights_header(path)
-    except UserError as error:
-        yield Problem(where=error.where or str(path), what=error.what, cure=error.cure or "")
-        return
-    if path.stat().st_size != file.bytes or sha256_of_file(path) != file.sha256:
-        yield parts.problem(
-            SUBMISSION, f"weights[{index}].sha256", f"is not that of weights/{file.name}", "bundle again"
-        )
+        index, file = listed.get(path.name, (0, None))
+        if file is None:
+            yield Problem(where=str(path), what="is not in weights", cure="leave it out, or list it in submission.json")
+        elif path.stat().st_size != file.bytes or sha256_of_file(path) != file.sha256:
+            what = f"is not that of weights/{file.name}"
+            yield parts.problem(SUBMISSION, f"weights[{index}].sha256", what, "bundle again")

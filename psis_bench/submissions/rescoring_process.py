@@ -45,7 +45,7 @@ def main() -> int:
         rows, unpacked = _measure(predictions, limits)
         _limit(resource.RLIMIT_DATA, _BASE_BYTES + 12 * truth + 1500 * rows + 10 * unpacked)
         _limit(resource.RLIMIT_CPU, _BASE_SECONDS + truth // 2**20 + rows // 1000 + unpacked // 2**20)
-        _score(task, predictions, annotations)
+        score_task(task, predictions, annotations)
     except UserError as error:
         json.dump({"what": error.what, "where": error.where, "cure": error.cure}, sys.stdout)
         return REFUSED
@@ -107,7 +107,12 @@ def _unpacked(metadata: Any, path: Path) -> int:
     return total
 
 
-def _score(task: dict[str, Any], predictions: Path, annotations: Path) -> None:
+def score_task(task: dict[str, Any], predictions: Path, annotations: Path) -> None:
+    """Write the scores of predictions into the folder ``out`` of a task.
+
+    Raises:
+        UserError: Why they cannot be scored.
+    """
     from psis_bench.scoring.score import score_run
     from psis_bench.splits.protocol import SplitProtocol
 

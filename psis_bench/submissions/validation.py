@@ -122,6 +122,8 @@ def validate(paths: Sequence[Path], options: Options) -> list[Report]:
             found = neighbours.check(report.path, report.parts.submission, given=given, zoo=others, root=options.zoo)
             report.problems += found.problems
             report.notes += found.notes
+        if report.problems:
+            report.tier = Tier.REPORTED
     return reports
 
 

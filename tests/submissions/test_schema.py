@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from psis_bench.errors import UserError
+from psis_bench.submissions.about import as_slug, read_about, write_template
+from psis_bench.submissions.json_schema import as_text
 from psis_bench.submissions.schema import Submission, place_of
 
 
@@ -86,3 +90,33 @@ def test_a_comparison_sign_is_no_markup() -> None:
     changed = example()
     changed["notes"] = "AP < 50, and p<0.05"
     assert read(changed).notes == "AP < 50, and p<0.05"
+
+
+def test_the_json_schema_is_current(repository: Path) -> None:
+    path = repository / "model_zoo" / "submission.schema.json"
+    assert path.read_text("utf-8") == as_text(), (
+        "the schema has changed: python -m psis_bench.submissions.json_schema model_zoo/submission.schema.json, "
+        "and a new schema_version when old submissions would not fit it any more"
+    )
+
+
+def test_a_template_has_a_line_for_every_field_that_a_person_gives(tmp_path: Path) -> None:
+    write_template(tmp_path / "about.yaml", {"title": "two: words", "mask_sources": ["a, b"], "seed": 3})
+    with pytest.raises(
+        UserError, match="not filled in: model, backbone, pretraining, hardware, software, authors, lic"
+    ):
+        read_about(tmp_path / "about.yaml")
+    text = (tmp_path / "about.yaml").read_text()
+    for key in ("model", "backbone", "pretraining", "hardware", "software", "licence"):
+        text = text.replace(f"\n{key}:", f"\n{key}: some_{key}")
+    (tmp_path / "about.yaml").write_text(text.replace("authors:", "authors: A. Author"))
+    about = read_about(tmp_path / "about.yaml")
+    assert (about["title"], about["mask_sources"], about["seed"]) == ("two: words", ["a, b"], 3)
+    assert (about["authors"], about["model"], about["notes"]) == (["A. Author"], "some_model", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("Deep-MARC R50!", "deep-marc_r50"), ("...", "model"), ("x" * 99, "x" * 80)]
+)
+def test_a_name_for_a_folder_is_made_from_any_text(text: str, name: str) -> None:
+    assert as_slug(text) == name

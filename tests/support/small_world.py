@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from psis_bench.run_lengths import encode_string
 from psis_bench.scoring.records import Kind, write_part
+from psis_bench.splits.registry import get_split
 from psis_bench.submissions.about import read_about, write_template
 from psis_bench.submissions.annotations import AnnotationSource
 from psis_bench.submissions.bundle import Source, bundle
 from psis_bench.submissions.validation import Options, Report, validate
-from psis_bench.splits.registry import get_split
 
 HEIGHT, WIDTH = 10, 20
 CAT, DOG, FOUND = [0, 60, 140], [140, 60], [160, 40]
@@ -51,12 +52,15 @@ class World:
 
     Attributes:
         folder: Holds ``val.json``, ``pets.yaml``, ``results.json``, ``found/`` and ``submissions/``.
+        submission: The submission, to be changed.
+        untouched: A copy of it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.annotations = folder / "val.json"
         self.submission = folder / "submissions" / "pets@1" / "two_columns" / "0"
+        self.untouched = folder / "untouched"
         self.options = Options(source=AnnotationSource(data=str(self.annotations)))
 
     def source(self, predictions: str = "found") -> Source:
@@ -165,5 +169,5 @@ def make_world(folder: Path) -> World:
     write_part(folder / "found" / "detections", 0, all_detections(), kind="detections")
     write_part(folder / "found" / "gt_box_masks", 0, all_on_boxes(), kind="gt_box_masks")
     world = World(folder)
-    world.bundle()
+    shutil.copytree(world.bundle(), world.untouched)
     return world
