@@ -49,6 +49,7 @@ class RunConfig:
         workers: Processes that load data; 0 loads in the main process.
         threads: CPU threads of torch; 0 takes every core.
         out: The run directory; filled in when the configuration is resolved.
+        box_jitter: Strengths of boxes that are not tight, on which masks are predicted too, as ``"0.1,0.2"``.
         overwrite: First stage whose results may be thrown away; ``"none"``: nothing is.
         mm: Overrides of MMEngine's configuration: path (``"+path"`` where it is added) to value.
     """
@@ -65,6 +66,7 @@ class RunConfig:
     workers: int = 1
     threads: int = 0
     out: str | None = None
+    box_jitter: str | None = None
     overwrite: str = "none"
     mm: dict[str, Any] = field(default_factory=dict)
 
@@ -321,6 +323,10 @@ def _check(config: RunConfig) -> RunConfig:
     ):
         if value is not None and value not in allowed:
             raise UserError(f"unknown {key} {value!r}", cure=did_you_mean(value, allowed))
+    if config.box_jitter:
+        from psis_bench.scoring.box_jitter import read_strengths
+
+        read_strengths(config.box_jitter)
     if not _DEVICE.fullmatch(config.device):
         devices = ("auto", "cpu", "cuda", "cuda:0", "mps")
         raise UserError(f"unknown device {config.device!r}", cure=did_you_mean(config.device, devices))

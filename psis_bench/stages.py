@@ -250,7 +250,9 @@ _DATA_CURE = "give the folder of the data set with data.root=, or mend its YAML"
 
 def _settings(run: RunDirectory, *, stage: Stage) -> str:
     config = asdict(run.config)
-    keys = ("crop_source", "iterations", "seed") if stage is Stage.TRAIN else ("crop_source",)
+    keys = ["crop_source", "iterations", "seed"] if stage is Stage.TRAIN else ["crop_source"]
+    if stage is Stage.PREDICT and run.config.box_jitter:
+        keys.append("box_jitter")
     mm = {
         path: repr(value)
         for path, value in config["mm"].items()

@@ -53,6 +53,7 @@ keys:
   workers=N          processes that load data                     [1]
   threads=N          CPU threads, 0: all cores                    [0]
   out=DIR            the run directory        [runs/<split>/<what is chosen>-seed<N>]
+  box_jitter=S,S     also predict masks on boxes moved by these shares of their size, as 0.1,0.2
   overwrite=STAGE    none | train | predict | score | report | all: results from this stage on
                      are thrown away                              [none]
   mm.PATH=VALUE      change a value of MMEngine's configuration; +mm.PATH=VALUE adds one

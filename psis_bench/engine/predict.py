@@ -31,6 +31,7 @@ from psis_bench.models.interface import is_mask_predictor
 from psis_bench.models.paste import paste_crop
 from psis_bench.rle import encode_crop
 from psis_bench.run import RunDirectory
+from psis_bench.scoring.box_jitter import TIGHT, box_sets, folder_of, read_strengths
 from psis_bench.scoring.records import Kind, part_path, write_part
 
 _OTHER_MODEL = "give the model= and mask_head= that it was trained with"
@@ -88,34 +89,44 @@ class Predictor:
 
     @torch.inference_mode()
     def predict(
-        self, batch: dict[str, Any], record: dict[str, Any], instances: list[dict[str, Any]]
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        self,
+        batch: dict[str, Any],
+        record: dict[str, Any],
+        instances: list[dict[str, Any]],
+        box_jitter: Sequence[float] = (),
+    ) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
         """Predict one image.
 
         Args:
             batch: The collated sample of the image.
             record: Its COCO image record.
             instances: COCO annotations on whose boxes masks are wanted.
+            box_jitter: Strengths of boxes that are not tight, on which masks are wanted too.
 
         Returns:
-            Rows of detections and rows of ground-truth-box masks, as in `psis_bench.scoring.records`.
+            Rows of detections; and of masks on ground-truth boxes and on moved ones, by the folder that they go to, as
+            in `psis_bench.scoring.records`.
         """
         data = self.model.data_preprocessor(batch, False)
         samples = data["data_samples"]
         features = self.model.extract_feat(data["inputs"])
-        on_boxes = []
-        if instances:
-            boxes = torch.tensor([instance["bbox"] for instance in instances], dtype=torch.float32, device=self.device)
+        on_boxes: dict[str, list[dict[str, Any]]] = {}
+        for folder, given in box_sets(instances, record, box_jitter).items():
+            on_boxes[folder] = []
+            if not instances:
+                continue
+            boxes = torch.tensor(given, dtype=torch.float32, device=self.device)
             boxes[:, 2:] += boxes[:, :2]
             crops = self.model.masks_on_boxes(features, samples, [boxes])[0]
-            on_boxes = [
+            masks = encoded(crops, boxes, record, grid=self.mask_grid)
+            on_boxes[folder] += [
                 {
                     "image_id": record["id"],
                     "annotation_id": instance["id"],
                     "category_id": instance["category_id"],
                     **mask,
                 }
-                for instance, mask in zip(instances, encoded(crops, boxes, record, grid=self.mask_grid), strict=True)
+                for instance, mask in zip(instances, masks, strict=True)
             ]
         return (self._detections(features, samples, record) if self.has_detector else []), on_boxes
 
@@ -230,6 +241,7 @@ def predict(run: RunDirectory) -> None:
         folder=run.predictions,
         workers=run.config.workers,
         images_per_part=config.test_images_per_part,
+        box_jitter=read_strengths(run.config.box_jitter) if run.config.box_jitter else (),
     )
 
 
@@ -242,6 +254,7 @@ def predict_dataset(
     folder: Path,
     workers: int,
     images_per_part: int,
+    box_jitter: Sequence[float] = (),
 ) -> None:
     """Predict every image of a COCO file; go on where a stopped prediction left off.
 
@@ -253,12 +266,15 @@ def predict_dataset(
         folder: ``predictions/`` of a run directory.
         workers: Processes that load images.
         images_per_part: Images a Parquet part.
+        box_jitter: Strengths of boxes that are not tight, on which masks are predicted too.
 
     Raises:
         UserError: A missing or corrupt image, an image whose size is not the recorded one, a full disk.
     """
     (folder / "manifest.json").unlink(missing_ok=True)
-    kinds: list[Kind] = ["gt_box_masks", "detections"] if predictor.has_detector else ["gt_box_masks"]
+    kinds: dict[str, Kind] = dict.fromkeys((TIGHT, *map(folder_of, box_jitter)), "gt_box_masks")
+    if predictor.has_detector:
+        kinds["detections"] = "detections"
     parts = [coco.images[start : start + images_per_part] for start in range(0, len(coco.images), images_per_part)]
     missing = [i for i in range(len(parts)) if not all(part_path(folder / kind, i).is_file() for kind in kinds)]
     by_image = non_crowd_by_image(coco.annotations)
@@ -272,19 +288,18 @@ def predict_dataset(
     with progress("predict", total=len(coco.images), done=len(coco.images) - len(todo)) as bar:
         batches = iter(loader)
         for index in missing:
-            rows: dict[Kind, list[dict[str, Any]]] = {kind: [] for kind in kinds}
+            rows: dict[str, list[dict[str, Any]]] = {name: [] for name in kinds}
             for record in parts[index]:
                 try:
                     batch = next(batches)
                 except UserError as error:
                     raise from_worker(error) from error
-                detections, on_boxes = predictor.predict(batch, record, by_image.get(record["id"], []))
-                rows["gt_box_masks"] += on_boxes
-                if "detections" in rows:
-                    rows["detections"] += detections
+                found, on_boxes = predictor.predict(batch, record, by_image.get(record["id"], []), box_jitter)
+                for name, more in {**on_boxes, **({"detections": found} if "detections" in rows else {})}.items():
+                    rows[name] += more
                 bar.advance()
-            for kind in kinds:
-                write_part(folder / kind, index, rows[kind], kind=kind)
+            for name, kind in kinds.items():
+                write_part(folder / name, index, rows[name], kind=kind)
     write_json(
         folder / "manifest.json",
         {
@@ -295,6 +310,7 @@ def predict_dataset(
             "detection_free": not predictor.has_detector,
             "checkpoint_sha256": weights_sha256(predictor.model.state_dict()),
             "annotations_sha256": coco.sha256,
+            **({"box_jitter": list(box_jitter)} if box_jitter else {}),
         },
     )
 

@@ -82,6 +82,7 @@ def test_yaml_and_back(tmp_path: Path):
         (["split=a", "model=missing.py"], "missing.py: no such file"),
         (["split=a", "mask_head=hourglas20"], "unknown mask_head 'hourglas20'; did you mean 'hourglass20'"),
         (["split=a", "schedule=cpus"], "unknown schedule 'cpus'; did you mean 'cpu'?"),
+        (["split=a", "box_jitter=0.1,2"], "box_jitter=0.1,2: '2' is not a share of a box's size; as in box_jitter=0.1"),
         (["split=a", "crop_source=proposals"], "unknown crop_source 'proposals'; did you mean 'proposals+gt'?"),
         (["split=a", "overwrite=trained"], "unknown overwrite 'trained'; did you mean 'train'?"),
         (["split=a", "device=cudda:1"], "unknown device 'cudda:1'; did you mean"),

@@ -21,6 +21,7 @@ from psis_bench.errors import UserError
 from psis_bench.models import registered  # noqa: F401
 from psis_bench.models.compose import compose_run
 from psis_bench.run import RunDirectory
+from psis_bench.scoring.box_jitter import jittered_boxes, strength_of
 from psis_bench.scoring.records import read_parts
 
 FREE, MARC = "detection_free/small", "deep_marc/small"
@@ -220,3 +221,40 @@ def test_weights_of_another_model(tiny: TinyData) -> None:
             predict(run)
         assert told in str(error.value)
         assert "give the model= and mask_head= that it was trained with" in str(error.value)
+
+
+def test_masks_on_moved_boxes_stand_in_folders_of_their_own(tiny: TinyData) -> None:
+    run = untrained(tiny, MARC)
+    predict(run)
+    tight = part_bytes(run)
+    moved = untrained(tiny, MARC, "box_jitter=0.3,0.1", f"out={tiny.folder / 'moved'}")
+    predict(moved)
+    found = part_bytes(moved)
+    # What there was without them is the same, byte for byte.
+    assert {name: found[name] for name in tight} == tight
+    folders = ("jittered_boxes_0.1", "jittered_boxes_0.3")
+    assert set(found) - set(tight) == {f"{name}/part-{part:05d}.parquet" for name in folders for part in (0, 1)}
+    assert json.loads(moved.manifest.read_text())["box_jitter"] == [0.1, 0.3]
+    boxes = {annotation["id"]: annotation["bbox"] for annotation in tiny.val["annotations"]}
+    masks = {}
+    for name in ("gt_box_masks", *folders):
+        rows = [
+            row for part in read_parts(moved.predictions / name, kind="gt_box_masks") for row in part.table.to_pylist()
+        ]
+        masks[name] = [row["mask"] for row in rows]
+        for row in rows:
+            strength = strength_of(name)
+            box = np.array([boxes[row["annotation_id"]]], float)
+            if strength is not None:
+                size = np.array([[row["height"], row["width"]]])
+                box = jittered_boxes(box, np.array([row["annotation_id"]]), size, strength=strength)
+            mask = coco_mask.decode({"size": [row["height"], row["width"]], "counts": row["mask"]})
+            x, y, w, h = box[0]
+            inside_rows, inside_columns = np.nonzero(mask)
+            # Pixels belong to a box by their centres; float32 boxes may take one more.
+            assert ((inside_columns + 0.5 > x - 1e-3) & (inside_columns + 0.5 < x + w + 1e-3)).all()
+            assert ((inside_rows + 0.5 > y - 1e-3) & (inside_rows + 0.5 < y + h + 1e-3)).all()
+    assert masks["gt_box_masks"] != masks[folders[0]] != masks[folders[1]]
+    (moved.predictions / folders[1] / "part-00001.parquet").unlink()
+    predict(moved)
+    assert part_bytes(moved) == found
