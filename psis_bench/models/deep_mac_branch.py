@@ -163,7 +163,7 @@ class DeepMacMaskBranch(BaseModule):
         )
 
     def loss(self, features: Sequence[Tensor], samples: list[Any]) -> dict[str, Tensor]:
-        """Return ``loss_mask`` and, if wanted, ``loss_dice`` on ground-truth boxes, each the mean over supervised stacks.
+        """Return ``loss_mask`` and, if wanted, ``loss_dice`` on ground-truth boxes, each the mean over its stacks.
 
         Args:
             features: One map (B, C, H / s, W / s) for each stack, the last last.

@@ -16,7 +16,7 @@ from tiny_data import TinyData
 
 from psis_bench.engine.checkpoints import load_weights, weights_sha256
 
-FREE, MARC = "detection_free/small", "deep_marc/small"
+FREE, MARC, MAC = "detection_free/small", "deep_marc/small", "deep_mac/small"
 ITERATIONS = 6
 # A file, and whether the process dies just before or just after it gets its name.
 MOMENTS = [
@@ -53,7 +53,9 @@ def last_losses(folder: Path) -> dict[int, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("model", "workers", "moments"), [(FREE, 0, MOMENTS), (MARC, 1, SOME)], ids=[FREE, MARC])
+@pytest.mark.parametrize(
+    ("model", "workers", "moments"), [(FREE, 0, MOMENTS), (MARC, 1, SOME), (MAC, 0, SOME)], ids=[FREE, MARC, MAC]
+)
 def test_killed_at_chosen_moments(tiny: TinyData, model: str, workers: int, moments: list[tuple[str, str]]) -> None:
     # Deep-MARC samples at random. Without loading processes, drawing an image would seed that as well.
     assert run(arguments(tiny, model, "whole", f"workers={workers}")) == 0

@@ -68,6 +68,20 @@ def test_predict_returns_crops_on_ground_truth_boxes(model: Any) -> None:
     assert torch.allclose(found.mask_crops, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("name", "backbone", "width", "stacks"), [("hg104", 187_700_352, 256, 2), ("hg52", 23_435_072, 128, 1)]
+)
+def test_parameters_at_full_size(name: str, backbone: int, width: int, stacks: int) -> None:
+    choices: dict[str, Any] = {"crop_source": None, "schedule": None, "iterations": None, "classes": "ab"}
+    config = compose_model(model=f"detection_free/{name}", mask_head="hourglass52", **choices)
+    with torch.device("meta"):
+        built = MODELS.build(config.model)
+    assert not built.has_detector
+    # Embedding heads: 1x3 to 256, 1x1 to 16 and 32; then the official MaskHeadNetwork on 50 channels.
+    heads = stacks * (2 * (3 * width * 256 + 256) + 256 * (16 + 32) + 16 + 32)
+    assert sum(parameter.numel() for parameter in built.parameters()) == backbone + heads + 23_454_593
+
+
 def test_it_finds_no_boxes(model: Any) -> None:
     assert is_mask_predictor(model)
     assert not model.has_detector

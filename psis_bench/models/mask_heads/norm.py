@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from mmengine.dist import get_world_size
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from psis_bench.errors import did_you_mean
 
@@ -25,27 +27,42 @@ class BatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise ``input`` (N, C, H, W) over N, H and W."""
-        values = input.numel() // self.num_features
-        if not self.training or values > 1:
+        if not self.training or input.numel() > self.num_features:
             return super().forward(input)
-        if values == 1:
-            self._track_single(input.detach().flatten())
-        # Zero for the one value, empty for none, and in both cases a graph that reaches every parameter.
-        centred = input - input
-        return (centred * self.weight[:, None, None] + self.bias[:, None, None]).to(input.dtype)
-
-    @torch.no_grad()
-    def _track_single(self, mean: Tensor) -> None:
-        """Take a batch of one value per channel (C,), with variance zero, into the running statistics."""
-        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
-            return
-        self.num_batches_tracked.add_(1)
-        weight = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
-        self.running_mean.lerp_(mean.to(self.running_mean.dtype), weight)
-        self.running_var.mul_(1 - weight)
+        return _of_few_values(self, input)
 
 
-_TYPES: dict[str, type[nn.Module]] = {"BN": BatchNorm2d, "SyncBN": nn.SyncBatchNorm}
+class SyncBatchNorm(nn.SyncBatchNorm):
+    """Batch normalisation over all processes; where there is only one, as `BatchNorm2d`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise ``input`` (N, C, H, W) over N, H and W of all processes."""
+        if not self.training or input.numel() > self.num_features or get_world_size() > 1:
+            return super().forward(input)
+        return _of_few_values(self, input)
+
+
+def _of_few_values(layer: _BatchNorm, input: Tensor) -> Tensor:
+    """Return what a layer in training makes of at most one value per channel; take one into its statistics."""
+    if input.numel():
+        _track_single(layer, input.detach().flatten())
+    # Zero for the one value, empty for none, and in both cases a graph that reaches every parameter.
+    centred = input - input
+    return (centred * layer.weight[:, None, None] + layer.bias[:, None, None]).to(input.dtype)
+
+
+@torch.no_grad()
+def _track_single(layer: _BatchNorm, mean: Tensor) -> None:
+    """Take a batch of one value per channel (C,), with variance zero, into the running statistics."""
+    if layer.running_mean is None or layer.running_var is None or layer.num_batches_tracked is None:
+        return
+    layer.num_batches_tracked.add_(1)
+    weight = 1 / float(layer.num_batches_tracked) if layer.momentum is None else layer.momentum
+    layer.running_mean.lerp_(mean.to(layer.running_mean.dtype), weight)
+    layer.running_var.mul_(1 - weight)
+
+
+_TYPES: dict[str, type[nn.Module]] = {"BN": BatchNorm2d, "SyncBN": SyncBatchNorm}
 
 
 def norm_factory(norm_type: str | None, *, eps: float, momentum: float) -> NormFactory:

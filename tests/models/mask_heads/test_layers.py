@@ -10,7 +10,7 @@ from mmengine.model import BaseModule
 from torch import nn
 
 from psis_bench.models.mask_heads import ConvTrunk, HourglassTrunk, ResNetTrunk, Trunk
-from psis_bench.models.mask_heads.norm import BatchNorm2d
+from psis_bench.models.mask_heads.norm import BatchNorm2d, SyncBatchNorm
 
 
 def batch_norms(trunk: Trunk) -> list[nn.BatchNorm2d]:
@@ -31,8 +31,10 @@ def test_official_batch_norms() -> None:
             assert layer.momentum == pytest.approx(momentum)
 
 
-def test_batch_norm_equals_pytorch_s_on_ordinary_batches() -> None:
-    ours, theirs = BatchNorm2d(3, momentum=0.3), nn.BatchNorm2d(3, momentum=0.3)
+# In one process the synchronised one has nothing to synchronise with.
+@pytest.mark.parametrize("kind", [BatchNorm2d, SyncBatchNorm])
+def test_batch_norm_equals_pytorch_s_on_ordinary_batches(kind: type[nn.BatchNorm2d]) -> None:
+    ours, theirs = kind(3, momentum=0.3), nn.BatchNorm2d(3, momentum=0.3)
     generator = torch.Generator().manual_seed(0)
     for shape in ((4, 3, 5, 5), (1, 3, 2, 1), (2, 3, 1, 1)):
         values = torch.randn(shape, generator=generator)
@@ -42,8 +44,9 @@ def test_batch_norm_equals_pytorch_s_on_ordinary_batches() -> None:
     assert torch.equal(ours.eval()(values[:1]), theirs.eval()(values[:1]))
 
 
-def test_batch_norm_on_one_value_per_channel() -> None:
-    layer = BatchNorm2d(2, momentum=0.25)
+@pytest.mark.parametrize("kind", [BatchNorm2d, SyncBatchNorm])
+def test_batch_norm_on_one_value_per_channel(kind: type[nn.BatchNorm2d]) -> None:
+    layer = kind(2, momentum=0.25)
     nn.init.constant_(layer.weight, 3.0)
     nn.init.constant_(layer.bias, 0.5)
     values = torch.tensor([8.0, -4.0]).reshape(1, 2, 1, 1).requires_grad_()
