@@ -24,7 +24,7 @@ psis-bench trains, predicts and scores models for partially supervised instance 
 boxes for all classes, masks for only some. How good are the masks of the other classes?
 
   psis-bench run split=voc2nonvoc          train, predict, score and report on synthetic images
-  psis-bench ls splits                     which splits there are (also: models, data, runs)
+  psis-bench ls splits                     which splits there are (also: models, data, recipes, runs)
   psis-bench doctor                        what is installed and found, and how to mend what is not
   psis-bench --help                        all commands
 """

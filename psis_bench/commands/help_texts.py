@@ -40,6 +40,7 @@ class Command:
 
 KEYS = """\
 keys:
+  recipe=NAME        a row of the paper's tables: all of the keys below (psis-bench ls recipes)
   split=NAME         which classes have masks in training; a name or a .yaml (psis-bench ls splits)
   model=NAME         configs/models/NAME.py                       [detection_free/small]
   mask_head=NAME     configs/mask_heads/NAME.py                   [the model's own]
@@ -89,6 +90,7 @@ COMMANDS: dict[str, Command] = {
         "psis-bench run split=voc2nonvoc",
         "psis-bench run split=random/20/0 mask_head=resnet4 seed=1",
         "psis-bench run split=voc2nonvoc data=coco data.root=/data/coco model=deep_marc/r50",
+        "psis-bench run recipe=table2/hg52 data.root=/data/coco",
         "psis-bench run split=voc2nonvoc mm.optim_wrapper.optimizer.lr=0.0005 out=runs/lower_lr",
     ),
     "train": _stage(
@@ -163,16 +165,17 @@ COMMANDS: dict[str, Command] = {
         "psis-bench report runs/voc2nonvoc/detection_free-small-synthetic-seed0",
     ),
     "ls": Command(
-        summary="list splits, models, data or runs",
+        summary="list splits, models, data, recipes or runs",
         description="List what there is.\n\n"
         "  splits   which classes are seen and unseen\n"
         "  models   models and mask heads, with the first line of their configuration\n"
         "  data     data sets, and whether they are found\n"
+        "  recipes  the rows of the paper's tables: its numbers, the model, what is missing to run one\n"
         "  runs     runs under ./runs (or the folder given), their stages and main numbers",
         module="psis_bench.commands.ls",
-        examples=("psis-bench ls splits --all", "psis-bench ls runs", "psis-bench ls models --json"),
+        examples=("psis-bench ls splits --all", "psis-bench ls recipes", "psis-bench ls models --json"),
         argument="what",
-        argument_help="splits, models, data or runs; with runs: the folder to look in",
+        argument_help="splits, models, data, recipes or runs; with runs: the folder to look in",
         options=(_JSON, Option("all", "every split of the single_source pattern")),
     ),
     "data": Command(

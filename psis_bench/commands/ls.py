@@ -1,4 +1,4 @@
-"""``psis-bench ls``: splits, models, data and runs. Imports no torch and runs no configuration."""
+"""``psis-bench ls``: splits, models, data, recipes and runs. Imports no torch and runs no configuration."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def execute(options: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(plain, indent=2) + "\n")
         return 0
     for title, rows in listing.items():
-        _print_table(title, [_brief(row) for row in rows] if what == "runs" else rows)
+        brief = _BRIEF.get(what)
+        _print_table(title, [brief(row) for row in rows] if brief else rows)
     return 0
 
 
@@ -96,6 +97,40 @@ def _models(_: argparse.Namespace, __: Sequence[str]) -> dict[str, Rows]:
     }
 
 
+def _recipes(_: argparse.Namespace, __: Sequence[str]) -> dict[str, Rows]:
+    from psis_bench.recipes import list_recipes
+
+    return {
+        "recipes": [
+            {
+                "name": recipe.name,
+                "paper": recipe.paper,
+                "model": recipe.run["model"],
+                "mask_head": recipe.run.get("mask_head"),
+                "needs": recipe.missing(),
+            }
+            for recipe in list_recipes()
+        ]
+    }
+
+
+def _brief_recipe(row: dict[str, Any]) -> dict[str, Any]:
+    """Leave the number of unseen classes (of all, where there are none) and the first thing that is missing."""
+    metric, word = ("gt_box_miou", "mIoU") if "gt_box_miou" in row["paper"] else ("mask_ap", "AP")
+    groups = row["paper"].get(metric, {})
+    number = groups.get("unseen", groups.get("all"))
+    head = f", {row['mask_head']}" if row["mask_head"] else ""
+    first = next(iter(row["needs"]), None)
+    lacks = f" (needs {first.partition(':')[0]})" if first else ""
+    if first == f"model {row['model']}":
+        lacks = " (to come)"
+    return {
+        "name": row["name"],
+        "paper": "-" if number is None else f"{word} {100 * number:.1f}",
+        "model": row["model"] + head + lacks,
+    }
+
+
 def _data(_: argparse.Namespace, __: Sequence[str]) -> dict[str, Rows]:
     from psis_bench.data.dataset_config import list_datasets
 
@@ -125,8 +160,10 @@ _LISTINGS: dict[str, Callable[[argparse.Namespace, Sequence[str]], dict[str, Row
     "splits": _splits,
     "models": _models,
     "data": _data,
+    "recipes": _recipes,
     "runs": _runs,
 }
+_BRIEF: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"runs": _brief, "recipes": _brief_recipe}
 
 
 def _print_table(title: str, rows: Rows) -> None:
@@ -140,7 +177,7 @@ def _print_table(title: str, rows: Rows) -> None:
         return
     table = Table(title=title.replace("_", " "), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in rows[0]:
-        numbers = column not in ("name", "run", "state", "description", "where")
+        numbers = column not in ("name", "run", "state", "description", "where", "model")
         whole = column == "name"
         table.add_column(
             column.replace("_", " "), justify="right" if numbers else "left", overflow="fold", no_wrap=whole

@@ -14,6 +14,7 @@ from typing import Any
 from psis_bench.commands.score import form_of, show_scores
 from psis_bench.config import RunConfig, flatten, load_config, resolve_config
 from psis_bench.errors import UserError
+from psis_bench.recipes import expand
 from psis_bench.run import Stage
 
 
@@ -49,9 +50,9 @@ def config_of(arguments: Sequence[str]) -> RunConfig:
 
     Args:
         arguments: ``key=value``; the first may be the folder of a run. ``out=`` of a run that is there does the
-            same when no split is given.
+            same when no split is given. ``recipe=`` stands for the settings of a recipe.
     """
-    words = list(arguments)
+    words = expand(arguments)
     folder: Path | None = None
     if words and "=" not in words[0] and _is_path(words[0]):
         # What has no config.yaml is no run; reading it says so.

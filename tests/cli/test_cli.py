@@ -38,7 +38,7 @@ def imported_by(*arguments: str, cwd: Path) -> set[str]:
     return set(done.stderr.split())
 
 
-@pytest.mark.parametrize("what", ["splits", "models", "data", "runs"])
+@pytest.mark.parametrize("what", ["splits", "models", "data", "recipes", "runs"])
 def test_ls_imports_no_torch(what: str, tmp_path: Path):
     modules = imported_by("ls", what, cwd=tmp_path)
     assert "psis_bench" in modules
@@ -99,7 +99,7 @@ def test_every_key_is_in_the_help(capsys: pytest.CaptureFixture[str]):
         (["run", "/nowhere"], "/nowhere/config.yaml: no such file; give the folder of a run"),
         (["score", "/"], "/config.yaml: no such file; give the folder of a run"),
         (["run", "voc2nonvoc"], "'voc2nonvoc' is not key=value; arguments look like split=voc2nonvoc"),
-        (["ls"], "nothing to list is given; choose one of: splits, models, data, runs"),
+        (["ls"], "nothing to list is given; choose one of: splits, models, data, recipes, runs"),
         (["ls", "split"], "cannot list 'split'; did you mean 'splits'?"),
         (["ls", "splits", "more"], "ls splits takes no 'more'"),
         (["ls", "runs", "/nowhere"], "/nowhere: no such folder"),
