@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format clean
+.PHONY: help install demo test exactness check format clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -26,6 +26,9 @@ demo: $(STAMP) ## train, predict, score and report on synthetic images: a table 
 
 test: $(STAMP) ## all tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
+
+exactness: $(STAMP) ## hold every score to the packages that define it (half an hour): docs/exactness.md
+	@OMP_NUM_THREADS=1 PYTHONPATH=tests/support $(BIN)/python -m exactness --data $(or $(PSIS_BENCH_SHARED),../shared/data)
 
 check: $(STAMP) ## format, lint, types, spelling
 	@$(BIN)/ruff format --check .
