@@ -304,12 +304,13 @@ COMMANDS: dict[str, Command] = {
     "leaderboard": Command(
         summary="build the leaderboard: a static site, and the tables of model_zoo/README.md",
         description="Build the leaderboard from model_zoo/: published rows and submissions.\n\n"
-        "  build [out=DIR] [zoo=DIR]\n"
-        "                 out: folder of the site [site]; zoo: what it is built from [model_zoo]\n\n"
+        "  build [out=DIR] [zoo=DIR] [pictures=NAME|YAML] [data.root=DIR]\n"
+        "                 out: folder of the site [site]; zoo: what it is built from [model_zoo]\n"
+        "                 pictures: draw masks on the images of this data set, which you may publish\n\n"
         "The site opens from the disk or from any static host; it needs no network. A submission that cannot be\n"
         "read is named, nothing is written, and the exit code is 1.",
         module="psis_bench.commands.leaderboard",
-        examples=("psis-bench leaderboard build", "psis-bench leaderboard build out=public"),
+        examples=("psis-bench leaderboard build", "psis-bench leaderboard build out=public pictures=synthetic"),
         argument="build",
         argument_help="build, and its settings",
         options=(_JSON,),

@@ -10,7 +10,7 @@ from pathlib import Path
 from psis_bench.commands.arguments import read_arguments
 from psis_bench.errors import UserError, did_you_mean
 
-_KEYS = ("out", "zoo")
+_KEYS = ("out", "zoo", "pictures", "data.root")
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -21,6 +21,7 @@ def execute(options: argparse.Namespace) -> int:
         raise UserError(what, cure=did_you_mean(word, ["build"]) if word else "psis-bench leaderboard build")
     from psis_bench import console
     from psis_bench.leaderboard.markdown import update_readme
+    from psis_bench.leaderboard.pictures import pictures_of
     from psis_bench.leaderboard.site import build_site, read_zoo
 
     folder = Path(values.get("zoo", "model_zoo")).expanduser()
@@ -32,7 +33,8 @@ def execute(options: argparse.Namespace) -> int:
         count = len(zoo.faults)
         console.err.print(f"{count} submission{'s' if count > 1 else ''} could not be read; nothing was written")
         return 1
-    pages = build_site(zoo.boards, out)
+    pictures = pictures_of(values["pictures"], values.get("data.root")) if "pictures" in values else None
+    pages = build_site(zoo.boards, out, pictures=pictures)
     if (folder / "README.md").is_file():
         update_readme(folder / "README.md", zoo.boards)
     if options.json:

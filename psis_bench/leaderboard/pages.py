@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from psis_bench.leaderboard import wording
 from psis_bench.leaderboard.board import DATA_TITLES, SplitBoard
+from psis_bench.leaderboard.pictures import Picture
 from psis_bench.leaderboard.rows import GROUPS, METRICS, TIERS, ClassScore, Row
 from psis_bench.leaderboard.scatter import scatters
 
@@ -33,10 +34,12 @@ class Pages:
 
     Args:
         boards: Every split with its rows.
+        pictures: By the address of the page of a row.
     """
 
-    def __init__(self, boards: Sequence[SplitBoard]) -> None:
+    def __init__(self, boards: Sequence[SplitBoard], pictures: Mapping[str, Sequence[Picture]]) -> None:
         self._boards = boards
+        self._pictures = pictures
         self._full: dict[tuple[str | None, str], dict[str, ClassScore]] = {
             (row.model, row.data): {score.name: score for score in row.classes}
             for board in boards
@@ -81,6 +84,8 @@ class Pages:
             class_metric="mask AP" if by_ap else "GT-box mIoU",
             other_metric="GT-box mIoU" if by_ap and any(item["other"] is not None for item in shown) else None,
             ratios=bool(ratios),
+            ticks=any(item["tick"] is not None for item in shown),
+            pictures=self._pictures.get(row.page, ()),
         )
 
     def _fill(self, template: str, **values: Any) -> str:
@@ -149,4 +154,5 @@ def _shown(score: ClassScore, *, by_ap: bool, full: Mapping[str, ClassScore] | N
         "value": value,
         "other": score.gt_box_miou if by_ap else None,
         "ratio": ratio,
+        "tick": None if by_ap else score.ellipse_miou,
     }

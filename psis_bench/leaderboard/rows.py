@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, NamedTuple
 
 GROUPS: Final = ("all", "seen", "unseen")
@@ -114,11 +115,12 @@ class Row:
         links: Paper, code, weights.
         doubts: What may be wrong.
         notes: Sentences for the page.
-        command: What repeats it, or None.
+        commands: What repeats it: pairs of a label and a command.
         how: How to get what the command needs, in sentences.
         classes: Scores of every class; empty when the source gives none.
         per_seed: Each training; empty for published rows.
         model: The name of the model by which rows of other splits are found, or None.
+        folder: The submission of the first seed, or None.
     """
 
     name: str
@@ -138,16 +140,22 @@ class Row:
     links: tuple[Link, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     notes: tuple[str, ...] = ()
-    command: str | None = None
+    commands: tuple[tuple[str, str], ...] = ()
     how: tuple[str, ...] = ()
     classes: tuple[ClassScore, ...] = ()
     per_seed: tuple[SeedScores, ...] = field(default=(), repr=False)
     model: str | None = None
+    folder: Path | None = None
 
     @property
     def page(self) -> str:
         """Address of its page below the root of the site."""
         return f"rows/{self.split.slug}/{self.name}.html"
+
+    @property
+    def pictures(self) -> str:
+        """Folder of its pictures below the root of the site."""
+        return self.page.removesuffix(".html")
 
     def number(self, key: str) -> float | None:
         """Return the mean under a key, or None."""

@@ -13,6 +13,7 @@ from psis_bench.errors import UserError
 from psis_bench.files import write_error, write_json, write_text
 from psis_bench.leaderboard.board import SplitBoard, arrange
 from psis_bench.leaderboard.pages import Pages
+from psis_bench.leaderboard.pictures import Pictures
 from psis_bench.leaderboard.published import read_published
 from psis_bench.leaderboard.rows import Row
 from psis_bench.leaderboard.submitted import read_submitted
@@ -58,12 +59,13 @@ def read_zoo(folder: Path) -> Zoo:
     return Zoo(boards=arrange([*read_published(folder / "published"), *submitted]), faults=faults)
 
 
-def build_site(boards: Sequence[SplitBoard], out: Path) -> int:
+def build_site(boards: Sequence[SplitBoard], out: Path, *, pictures: Pictures | None = None) -> int:
     """Write the site.
 
     Args:
         boards: From `read_zoo`.
         out: Its folder: new, empty, or of an earlier build, whose files are replaced.
+        pictures: Draws those of submissions; None draws none.
 
     Returns:
         How many pages were written.
@@ -73,9 +75,11 @@ def build_site(boards: Sequence[SplitBoard], out: Path) -> int:
     """
     before = _ours(out)
     written: list[str] = []
+    drawn = {row.page: pictures.draw(row, out) for board in boards for row in board.rows} if pictures else {}
+    written += [str(Path(page).parent / picture.file) for page, found in drawn.items() for picture in found]
     total = 1 + sum(1 + len(board.rows) for board in boards)
     with console.progress("pages", total=total) as bar:
-        for address, text in Pages(boards).all():
+        for address, text in Pages(boards, drawn).all():
             write_text(out / address, text)
             written.append(address)
             bar.advance()

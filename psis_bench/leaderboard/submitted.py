@@ -96,11 +96,12 @@ def _row(seeds: Sequence[LoadedSubmission]) -> Row:
         facts=_facts(first),
         links=_links(first),
         notes=_notes(seeds),
-        command=_command(seeds[0].folder),
+        commands=_commands(seeds[0]),
         how=_how(first),
         classes=_classes(seeds),
         per_seed=per_seed,
         model=first.model.name,
+        folder=seeds[0].folder,
     )
 
 
@@ -170,7 +171,7 @@ def _facts(submission: Submission) -> tuple[tuple[str, str], ...]:
         "seeds trained": ", ".join(map(str, training.seeds)),
         "software": code.software,
         "commit": None if code.commit is None else code.commit + (" with changes" if code.dirty else ""),
-        "annotations": submission.dataset.annotations_sha256,
+        "SHA-256 of the annotations": submission.dataset.annotations_sha256,
         "licence": submission.licence,
         "submitted": submission.created.isoformat(),
     }
@@ -196,19 +197,23 @@ def _notes(seeds: Sequence[LoadedSubmission]) -> tuple[str, ...]:
 def _how(submission: Submission) -> tuple[str, ...]:
     sentences = []
     if any(file.url for file in submission.weights):
-        sentences.append(
-            "The weights are linked above; psis-bench validate --repredict makes the predictions from them."
-        )
-    if submission.predictions.url:
-        sentences.append("The predictions are linked above; psis-bench validate computes the scores from them.")
-    else:
-        sentences.append(
-            "The predictions lie in the submission's folder; psis-bench validate computes the scores from them."
-        )
+        sentences.append("The weights are linked above; with --repredict the predictions are made from them again.")
+    where = "are linked above" if submission.predictions.url else "lie in the folder of the submission"
+    sentences.append(f"The predictions {where}; the scores are computed from them.")
     return tuple(sentences)
 
 
-def _command(folder: Path) -> str | None:
+def _commands(loaded: LoadedSubmission) -> tuple[tuple[str, str], ...]:
+    from psis_bench.submissions.schema import place_of
+
+    place = f"model_zoo/submissions/{place_of(loaded.submission).parent}"
+    commands = [("Score it again", f"psis-bench validate {place}")]
+    if command := _training(loaded.folder):
+        commands.insert(0, ("Train it again", command))
+    return tuple(commands)
+
+
+def _training(folder: Path) -> str | None:
     """Return the command of a run of this package from its ``config.json``, or None: other software has none."""
     from psis_bench.report.command import command_of
     from psis_bench.submissions.reading import CONFIG, InvalidFileError, read_record

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from made_submissions import make_submission
 
 from psis_bench.cli import main
 from psis_bench.errors import UserError
 from psis_bench.leaderboard.board import arrange
+from psis_bench.leaderboard.markdown import BEGIN, END
 from psis_bench.leaderboard.rows import ClassScore, Doubt, Estimate, Link, Row, SeedScores, SplitKey
 from psis_bench.leaderboard.site import LISTING, build_site, read_zoo
 
@@ -55,7 +59,7 @@ def hostile_row() -> Row:
         links=(Link(HOSTILE, "javascript:alert(3)"), Link("fine", f'https://example.org/"onclick="{HOSTILE}')),
         doubts=(Doubt("mask_AP.unseen", HOSTILE), Doubt(HOSTILE, HOSTILE)),
         notes=(HOSTILE,),
-        command=HOSTILE,
+        commands=((HOSTILE, HOSTILE),),
         how=(HOSTILE,),
         classes=(ClassScore(HOSTILE, "seen", 3, 0.5, 0.6, None),),
         per_seed=(SeedScores(0, "reported", {"mask_AP.unseen": 0.3}), SeedScores(1, "reported", {})),
@@ -74,7 +78,9 @@ def test_there_is_a_page_for_each_split_and_row(site: Path, zoo: Path):
 
 
 def test_every_link_within_the_site_leads_somewhere_and_no_other_is_loaded(site: Path):
-    for name, page in pages_of(site).items():
+    pages = pages_of(site)
+    anchors = {site / name: {values.get("id") for _, values in page.found} for name, page in pages.items()}
+    for name, page in pages.items():
         folder = (site / name).parent
         for tag, attributes in page.found:
             address = attributes.get("href") or attributes.get("src") or attributes.get("data-page")
@@ -87,8 +93,7 @@ def test_every_link_within_the_site_leads_somewhere_and_no_other_is_loaded(site:
             target = folder / unquote(path) if path else site / name
             assert target.is_file(), f"{name} -> {address}"
             if anchor:
-                target_page = Elements(target.read_text("utf-8"))
-                assert anchor in {values.get("id") for _, values in target_page.found}, f"{name} -> {address}"
+                assert anchor in anchors[Path(os.path.normpath(target))], f"{name} -> {address}"
     css = (site / "assets" / "site.css").read_text("utf-8")
     assert not re.search(r"@import|url\(", css)
 
@@ -135,7 +140,7 @@ def test_a_doubt_is_marked_at_its_number_and_told_on_the_page_of_the_row(site: P
 
 
 def test_hostile_texts_are_shown_as_text(tmp_path: Path):
-    build_site(arrange([hostile_row(), hostile_row().__class__(**{**vars(hostile_row()), "name": "second"})]), tmp_path)
+    build_site(arrange([hostile_row(), dataclasses.replace(hostile_row(), name="second")]), tmp_path)
     for name, page in pages_of(tmp_path).items():
         assert all(set(script) == {"src"} for script in page.of("script")), name
         assert all(script["src"].endswith("assets/site.js") for script in page.of("script"))
@@ -190,29 +195,33 @@ def test_a_list_of_files_that_leads_outside_removes_nothing_there(tmp_path: Path
     assert outside.read_text(encoding="utf-8") == "keep"
 
 
-def test_the_command_builds_the_site_and_the_tables(tmp_path: Path, zoo: Path, capsys: pytest.CaptureFixture[str]):
-    import shutil
+@pytest.fixture
+def small_zoo(tmp_path: Path) -> Path:
+    """A zoo of one submission, with a README that has the marks."""
+    folder = tmp_path / "model_zoo"
+    make_submission(folder / "submissions", model="resnet4", title="ResNet-4")
+    (folder / "README.md").write_text(f"Before.\n{BEGIN}\n{END}\nAfter.\n", encoding="utf-8")
+    return folder
 
-    copy = tmp_path / "model_zoo"
-    shutil.copytree(zoo, copy)
-    marks = (
-        "<!-- BEGIN leaderboard: written by psis-bench leaderboard build, do not edit -->\n<!-- END leaderboard -->\n"
-    )
-    (copy / "README.md").write_text(marks, encoding="utf-8")
-    assert main(["leaderboard", "build", f"zoo={copy}", f"out={tmp_path / 'out'}", "--json"]) == 0
+
+def test_the_command_builds_the_site_and_the_tables(
+    tmp_path: Path, small_zoo: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["leaderboard", "build", f"zoo={small_zoo}", f"out={tmp_path / 'out'}", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["rows"] == len(read_zoo(zoo).rows)
+    assert (told["rows"], told["splits"], told["pages"]) == (1, 1, 3)
     assert Path(told["index"]).is_file()
-    assert "| Hourglass\\-20 |" in (copy / "README.md").read_text("utf-8").replace("Hourglass-20", "Hourglass\\-20")
+    readme = (small_zoo / "README.md").read_text("utf-8")
+    assert "| ResNet-4 |" in readme
+    assert readme.startswith("Before.\n")
+    assert readme.endswith("After.\n")
 
 
-def test_with_a_damaged_submission_nothing_is_written(tmp_path: Path, zoo: Path, capsys: pytest.CaptureFixture[str]):
-    import shutil
-
-    copy = tmp_path / "model_zoo"
-    shutil.copytree(zoo, copy)
-    next(copy.glob("submissions/*/resnet4/0/metrics.json")).write_text("{}", encoding="utf-8")
-    assert main(["leaderboard", "build", f"zoo={copy}", f"out={tmp_path / 'out'}"]) == 1
+def test_with_a_damaged_submission_nothing_is_written(
+    tmp_path: Path, small_zoo: Path, capsys: pytest.CaptureFixture[str]
+):
+    next(small_zoo.glob("submissions/*/resnet4/0/metrics.json")).write_text("{}", encoding="utf-8")
+    assert main(["leaderboard", "build", f"zoo={small_zoo}", f"out={tmp_path / 'out'}"]) == 1
     shown = capsys.readouterr().err
     assert "metrics.json" in shown
     assert "1 submission could not be read; nothing was written" in shown

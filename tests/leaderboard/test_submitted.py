@@ -92,21 +92,24 @@ def test_the_command_is_that_of_the_configuration(tmp_path: Path):
     folder = make_submission(tmp_path)
     keys = {"split": "voc2nonvoc", "mask_head": "resnet4", "crop_source": None, "data": {"name": "coco"}, "mm": {}}
     (folder / "config.json").write_text(json.dumps({"run": keys, "mm": None}), encoding="utf-8")
-    assert only_row(tmp_path).command == "psis-bench run split=voc2nonvoc mask_head=resnet4 data=coco"
+    assert only_row(tmp_path).commands[0] == (
+        "Train it again",
+        "psis-bench run split=voc2nonvoc mask_head=resnet4 data=coco",
+    )
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"run": 5}', '{"run": {"model": "x"}}', "[" * 5000, ""])
 def test_a_configuration_that_is_none_is_no_command(tmp_path: Path, content: str):
     folder = make_submission(tmp_path)
     (folder / "config.json").write_text(content, encoding="utf-8")
-    assert only_row(tmp_path).command is None
+    assert [label for label, _ in only_row(tmp_path).commands] == ["Score it again"]
 
 
 def test_a_configuration_that_is_a_link_is_not_read(tmp_path: Path):
     folder = make_submission(tmp_path / "zoo")
     (tmp_path / "elsewhere.json").write_text('{"run": {"split": "voc2nonvoc"}}', encoding="utf-8")
     (folder / "config.json").symlink_to(tmp_path / "elsewhere.json")
-    assert only_row(tmp_path / "zoo").command is None
+    assert [label for label, _ in only_row(tmp_path / "zoo").commands] == ["Score it again"]
 
 
 def test_a_damaged_submission_and_one_in_the_wrong_place_are_named(tmp_path: Path):

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from psis_bench.zoo.metafiles import update_index
+
 
 def safetensors(values: dict[str, list[float]], metadata: dict[str, str] | None = None) -> bytes:
     """Return a file of 32-bit numbers, written by hand after the description of the format."""
@@ -38,6 +40,7 @@ def root(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> P
     shutil.copytree(repository / "configs", folder / "configs")
     shutil.copy(repository / "model-index.yml", folder / "model-index.yml")
     (folder / "model_zoo" / "weights").mkdir(parents=True)
+    update_index(folder)
     monkeypatch.setattr("psis_bench.zoo.index.configs_dir", lambda: folder / "configs")
     monkeypatch.setenv("PSIS_BENCH_CACHE", str(tmp_path / "cache"))
     return folder
