@@ -19,7 +19,7 @@ from psis_bench.errors import UserError
 if TYPE_CHECKING:
     from psis_bench.submissions.validation import Report
 
-_KEYS = ("data", "data.root", "zoo", "predictions", "weights", "retrained", "device")
+_KEYS = ("data", "data.root", "zoo", "base", "predictions", "weights", "retrained", "device")
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -29,12 +29,12 @@ def execute(options: argparse.Namespace) -> int:
     zoo = zoo_of(values)
     if not paths and adding:
         raise UserError("no submission is given", cure="psis-bench add FOLDER")
-    given = [folder for path in paths or [zoo / "submissions"] for folder in submissions_below(path)]
-    if not paths and not (zoo / "submissions").is_dir():
-        given = []
+    given = [folder for path in paths for folder in submissions_below(path)] or _of_zoo(zoo, values)
     for path in given:
         existing(path, "submission")
     reports = _validate(given, values, zoo, options)
+    if not paths:
+        reports += _strays(zoo)
     _show(reports, zoo, options)
     if any(report.problems for report in reports):
         return 1
@@ -44,6 +44,23 @@ def execute(options: argparse.Namespace) -> int:
         for folder in add(reports, zoo):
             _say(f"added {folder}")
     return 0
+
+
+def _of_zoo(zoo: Path, values: dict[str, str]) -> list[Path]:
+    """Return the submissions of the model zoo, or those of them that another one does not hold."""
+    from psis_bench.submissions import neighbours
+
+    folders = neighbours.folders_in(zoo)
+    base = Path(values["base"]).expanduser() if "base" in values else None
+    return folders if base is None else neighbours.unlike(folders, zoo, base)
+
+
+def _strays(zoo: Path) -> list[Report]:
+    from psis_bench.submissions import neighbours
+    from psis_bench.submissions.validation import Report
+
+    problems = neighbours.strays(zoo)
+    return [Report(path=zoo / "submissions", problems=problems)] if problems else []
 
 
 def _validate(paths: Sequence[Path], values: dict[str, str], zoo: Path, options: argparse.Namespace) -> list[Report]:

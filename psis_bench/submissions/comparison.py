@@ -65,7 +65,7 @@ def as_markdown(reports: Sequence[Report], zoo: Path | None) -> str:
     for key, members in by_key.items():
         if any(member.is_new for member in members):
             lines += _table(key, members)
-    return "\n".join(lines).strip() + "\n"
+    return "\n".join(lines or ["No submission is new or changed."]).strip() + "\n"
 
 
 def code_span(text: str) -> str:

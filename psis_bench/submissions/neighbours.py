@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from psis_bench.data.problems import Problem
-from psis_bench.submissions.contents import shown
+from psis_bench.files import sha256_of_file
+from psis_bench.submissions.contents import MAX_FILES, shown
 from psis_bench.submissions.reading import SUBMISSION, InvalidFileError, read_model
 from psis_bench.submissions.schema import Submission, place_of
 
 FEWEST_SEEDS = 3  # protocol 8.2
+DEPTH = 3
+"""Folders between ``submissions`` and the files of one: split, model, seed."""
 
 Neighbour = tuple[Path, Submission]
 
@@ -32,6 +35,37 @@ def shown_place(submission: Submission) -> str:
 def folders_in(zoo: Path) -> list[Path]:
     """Return the folders of all submissions of a model zoo, in order."""
     return sorted(path.parent for path in (zoo / "submissions").glob(f"*/*/*/{SUBMISSION}"))
+
+
+def unlike(folders: Sequence[Path], zoo: Path, base: Path) -> list[Path]:
+    """Return the submissions of a model zoo that another one does not hold in the same form, byte for byte."""
+    return [folder for folder in folders if _files(folder) != _files(base / folder.relative_to(zoo))]
+
+
+def strays(zoo: Path) -> list[Problem]:
+    """Return a problem for everything under ``submissions`` that lies in no folder of a submission."""
+    root = zoo / "submissions"
+    homes = set(folders_in(zoo))
+    cure = "leave it out; psis-bench add places submissions"
+    lost = []
+    for path in sorted(root.glob("*/*/*")) + sorted(root.glob("*/*")) + sorted(root.glob("*")):
+        depth = len(path.relative_to(root).parts)
+        is_home = path in homes if depth == DEPTH else any(path in home.parents for home in homes)
+        if not is_home or path.is_symlink():
+            name = shown(path.relative_to(root).as_posix())
+            lost.append(Problem(where=name, what="is not the folder of a submission", cure=cure))
+    return lost[:50]
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """Return the hashes of the files of a submission; what is not a regular file has none."""
+    if not folder.is_dir():
+        return {}
+    paths = [path for path in sorted(folder.rglob("*"))[: 2 * MAX_FILES] if not path.is_dir() or path.is_symlink()]
+    return {
+        path.relative_to(folder).as_posix(): sha256_of_file(path) if path.is_file() and not path.is_symlink() else ""
+        for path in paths
+    }
 
 
 def in_zoo(zoo: Path) -> list[Neighbour]:

@@ -90,6 +90,41 @@ def test_a_submission_in_the_wrong_folder_is_told(quick: World, capsys: pytest.C
     assert "lies in pets@1/other/0, not in pets@1/two_columns/0" in capsys.readouterr().out
 
 
+def test_only_what_another_zoo_does_not_hold_is_checked(quick: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert add(*seeds(quick, 0)) == 0
+    shutil.copytree("zoo", "base")
+    capsys.readouterr()
+    arguments = ["validate", "data=val.json", "zoo=zoo", "base=base", "--markdown"]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == "No submission is new or changed.\n"
+    quick.write_rows("detections", all_detections()[:3])
+    assert add(*seeds(quick, 0, model="another")) == 0
+    record = Path("zoo/submissions/pets@1/two_columns/0/config.json")
+    record.write_text("{}")
+    capsys.readouterr()
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line for line in shown if "valid" in line] == [
+        "`zoo/submissions/pets@1/another/0`: valid, **recomputed**",
+        "`zoo/submissions/pets@1/two_columns/0`: valid, **recomputed**",
+    ]
+
+
+def test_what_lies_beside_submissions_is_told(quick: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert add(*seeds(quick, 0)) == 0
+    Path("zoo/submissions/evil.py").touch()
+    Path("zoo/submissions/pets@1/two_columns/1").symlink_to("/etc")
+    Path("zoo/submissions/pets@1/empty\x1b").mkdir()
+    capsys.readouterr()
+    assert main(["validate", "data=val.json", "zoo=zoo"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-4:-1] == [
+        "  pets@1/two_columns/1: is not the folder of a submission; leave it out; psis-bench add places submissions",
+        "  'pets@1/empty\\x1b': is not the folder of a submission; leave it out; psis-bench add places submissions",
+        "  evil.py: is not the folder of a submission; leave it out; psis-bench add places submissions",
+    ]
+
+
 def test_a_record_counts_for_the_very_files_alone(quick: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert add(*seeds(quick, 0)) == 0
     folder = Path("zoo/submissions/pets@1/two_columns/0")

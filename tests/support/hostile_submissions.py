@@ -30,6 +30,8 @@ class Hostile(NamedTuple):
 
 
 HOSTILE: dict[str, Hostile] = {}
+OPENED: set[str] = set()
+"""Names of those that are only found out when their predictions are opened."""
 
 
 def hostile(told: str) -> Callable[[Make], Make]:
@@ -425,6 +427,8 @@ case(
 
 # Predictions: refused in the process that opens them
 
+_BEFORE = frozenset(HOSTILE)
+
 
 def _boxes(row: dict[str, Any]) -> Callable[[World], object]:
     return lambda world: world.write_rows("detections", [*all_detections()[1:], row])
@@ -482,6 +486,8 @@ case("parquet_that_is_a_pickle", "is no Parquet file", _parquet(lambda _: PICKLE
 case("parquet_cut_short", "is no Parquet file", _parquet(lambda content: content[:-50]))
 case("parquet_scrambled", "gt_box_masks", _parquet(lambda content: content[:40] + bytes(60) + content[100:]))
 case("parquet_of_many_rows", "has 100,000 rows or more", _table(lambda: _rows(100_000, counts(CAT))))
-case("parquet_of_a_long_text", "unpacks to", _table(lambda: _rows(1, "0" * 2**26), compression="zstd"))
+case("parquet_of_a_long_text", "unpacks to", _table(lambda: _rows(1, "0" * 2**23), compression="zstd"))
 # Eight megabytes in its file and by its own words, which become a gigabyte and a half when they are read.
 case("parquet_of_one_text_many_times", "gt_box_masks", _table(lambda: _rows(200, "0" * 2**23), compression="none"))
+
+OPENED.update(name for name in HOSTILE if name not in _BEFORE)
