@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test exactness check format clean
+.PHONY: help install demo test exactness validate-submissions hostile check format clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -29,6 +29,12 @@ test: $(STAMP) ## all tests
 
 exactness: $(STAMP) ## hold every score to the packages that define it (half an hour): docs/exactness.md
 	@OMP_NUM_THREADS=1 PYTHONPATH=tests/support $(BIN)/python -m exactness --data $(or $(PSIS_BENCH_SHARED),../shared/data)
+
+validate-submissions: $(STAMP) ## check every submission of the model zoo, as the check of a pull request does
+	@$(BIN)/psis-bench validate
+
+hostile: $(STAMP) ## refuse every hostile submission of the tests, with time and memory (a few minutes)
+	@$(BIN)/python benchmarks/hostile_submissions.py
 
 check: $(STAMP) ## format, lint, types, spelling
 	@$(BIN)/ruff format --check .
