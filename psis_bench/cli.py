@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, cast
 
 from psis_bench import __version__
-from psis_bench.commands.help_texts import COMMANDS, KEYS, Command, Option
+from psis_bench.commands.command import Command, Option
+from psis_bench.commands.help_texts import COMMANDS, KEYS
 from psis_bench.errors import UserError, did_you_mean
 
 _USAGE = """\

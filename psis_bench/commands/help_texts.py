@@ -2,41 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Option:
-    """A flag: its name without the dashes, and what it does."""
-
-    name: str
-    help: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """A subcommand.
-
-    Attributes:
-        summary: One line in the list of commands.
-        description: The paragraph of its own help.
-        module: Where its ``execute`` is.
-        examples: Commands as one would type them.
-        argument: How its arguments are shown.
-        argument_help: What they are.
-        options: Its flags.
-        takes_keys: Whether the keys of a run are explained in its help.
-    """
-
-    summary: str
-    description: str
-    module: str
-    examples: tuple[str, ...]
-    argument: str
-    argument_help: str
-    options: tuple[Option, ...]
-    takes_keys: bool = False
-
+from psis_bench.commands.command import JSON as _JSON
+from psis_bench.commands.command import Command, Option
+from psis_bench.commands.help_submissions import SUBMISSION_COMMANDS
 
 KEYS = """\
 keys:
@@ -62,7 +30,6 @@ keys:
 A stage that is done from the same inputs is not run again, so the same command continues an interrupted run.
 The folder of a run in place of the keys takes them from there."""
 
-_JSON = Option("json", "print the result as JSON on standard output, and nothing else there")
 _MARKDOWN = Option("markdown", "print the table as Markdown, and nothing else")
 _CSV = Option("csv", "print every number in full as CSV, and nothing else")
 _RUN_OPTIONS = (_JSON, Option("dry-run", "show the configuration and what would run and why; change nothing"))
@@ -195,69 +162,7 @@ COMMANDS: dict[str, Command] = {
         argument_help="make or check, and its settings",
         options=(_JSON, Option("dry-run", "make: show what would be made")),
     ),
-    "bundle": Command(
-        summary="make a submission of runs, or of predictions of any software",
-        description="Write a submission: description, scores, predictions, settings and versions, as data that\n"
-        "anybody can check. At first a small about.yaml is written for you to fill in; then the same command again.\n\n"
-        "  RUN ...            folders of runs, one seed each\n"
-        "  RESULTS            a COCO results file or a prediction folder, with split= and data=\n"
-        "  about=FILE         what only you know           [RUN/about.yaml, or RESULTS.about.yaml]\n"
-        "  out=DIR            where to write <split>@<version>/<model>/<seed>     [submissions]\n"
-        "  seeds=0,1,2        all seeds of the row         [those that are given]",
-        module="psis_bench.commands.bundle",
-        examples=(
-            "psis-bench bundle runs/voc2nonvoc/detection_free-small-synthetic-seed0",
-            "psis-bench bundle results.json split=voc2nonvoc data=coco data.root=/data/coco --zip",
-        ),
-        argument="what",
-        argument_help="runs or predictions, and settings as above",
-        options=(
-            _JSON,
-            Option("zip", "pack each submission into a zip archive, too"),
-            Option("weights", "put the weights into it"),
-            Option("replace", "write a submission again that is there already"),
-        ),
-    ),
-    "validate": Command(
-        summary="check submissions: every problem with its cure (needs no torch)",
-        description="Check submissions, whoever made them: names, hashes, splits, seeds, and the scores, which are\n"
-        "computed from the predictions again and compared within 1e-6. Nothing in them is run. Exit code 1 when there\n"
-        "is a problem.\n\n"
-        "  FOLDER|ZIP ...     submissions, or folders of them               [all of the model zoo]\n"
-        "  data=, data.root=  where the annotations are                     [by the name of the data set]\n"
-        "  zoo=DIR            the model zoo: duplicates and missing seeds   [model_zoo]\n"
-        "  base=DIR           only those of the zoo that this one does not hold\n"
-        "  predictions=DIR, weights=FILE    what a submission does not hold itself\n"
-        "  retrained=RUN      a run of the same settings that you have trained: tier 'retrained'",
-        module="psis_bench.commands.validate",
-        examples=(
-            "psis-bench validate submissions/voc2nonvoc@1/my_model data=coco data.root=/data/coco",
-            "psis-bench validate submission.zip --markdown",
-            "psis-bench validate model_zoo/submissions/voc2nonvoc@1/my_model/0 --repredict",
-        ),
-        argument="what",
-        argument_help="submissions and settings as above",
-        options=(
-            _JSON,
-            Option("markdown", "print the answer as Markdown: problems, or a table with the rows of its split"),
-            Option("repredict", "also predict again from the weights: tier 're-predicted' (needs torch)"),
-        ),
-    ),
-    "add": Command(
-        summary="check submissions and place them in the model zoo",
-        description="Check submissions as psis-bench validate does, with the same settings, and copy them to\n"
-        "model_zoo/submissions/<split>@<version>/<model>/<seed>, each with the record of what was checked.\n"
-        "Nothing is copied when one of them has a problem. All seeds of a row are given together.",
-        module="psis_bench.commands.validate",
-        examples=("psis-bench add submissions/voc2nonvoc@1/my_model", "psis-bench add submission.zip zoo=model_zoo"),
-        argument="what",
-        argument_help="submissions, and settings of psis-bench validate",
-        options=(
-            _JSON,
-            Option("repredict", "also predict again from the weights: tier 're-predicted' (needs torch)"),
-            Option("replace", "take the place of submissions of the same split, model and seed"),
-        ),
-    ),
+    **SUBMISSION_COMMANDS,
     "zoo": Command(
         summary="the model zoo: list models, get and check weights, add those of a run",
         description="The model zoo: configurations and weights, in the form of OpenMMLab (model-index.yml).\n\n"
