@@ -47,7 +47,7 @@ def execute(options: argparse.Namespace) -> int:
     form = form_of(options)
     words = [word for word in options.arguments if is_word(word)]
     _, values = read_arguments([word for word in options.arguments if not is_word(word)], _KEYS)
-    draws = _draws(values.pop("draws", "2000"))
+    draws = _draws(values.pop("draws", "1000"))
     if len(words) < 2:
         raise UserError(f"{len(words) or 'nothing'} to compare" if len(words) != 1 else "one run alone", cure=_CURE)
     with contextlib.redirect_stdout(sys.stderr):

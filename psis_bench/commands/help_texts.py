@@ -115,7 +115,7 @@ COMMANDS: dict[str, Command] = {
         "  the folder of a run, or one that psis-bench score ... out= wrote; or, with these keys,\n"
         "  results files and prediction folders, which are scored first:\n"
         "  split=NAME|YAML, data=NAME|YAML|annotations.json, data.root=DIR, boundary=true\n\n"
-        "  draws=N            draws of images that intervals are taken from   [2000]",
+        "  draws=N            draws of images that intervals are taken from   [1000]",
         module="psis_bench.commands.compare",
         examples=(
             "psis-bench compare runs/voc2nonvoc/resnet4 runs/voc2nonvoc/hourglass20",

@@ -20,7 +20,7 @@ from psis_bench.scoring.ground_truth import Floats
 
 Weights = npt.NDArray[np.uint8]
 
-DRAWS = 2000
+DRAWS = 1000
 CONFIDENCE = 0.95
 
 

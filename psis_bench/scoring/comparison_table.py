@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psis_bench.scoring.comparison import Comparison, Entry, Number, paired_by_seed
 from psis_bench.scoring.moved_classes import ClassDifference
-from psis_bench.scoring.sampled_scores import METRICS, Metric
+from psis_bench.scoring.sampled_scores import GT_BOX_MIOU, Metric
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -122,9 +122,9 @@ def _scores_sheet(comparison: Comparison) -> Sheet:
                 cells.append(_value(number, entry) + _rank(comparison, metric, group, place))
         rows.append((_name(entry), *cells, *(column[place] for column in costs.values())))
     first = comparison.entries[0].runs[0].scores
-    for name, label in _TRIVIAL if any(metric.key == METRICS[2].key for metric in comparison.metrics) else ():
+    for name, label in _TRIVIAL if any(metric.key == GT_BOX_MIOU.key for metric in comparison.metrics) else ():
         cells = [
-            _shown(getattr(first.groups[group], name).class_mean) if metric.key == METRICS[2].key else ""
+            _shown(getattr(first.groups[group], name).class_mean) if metric.key == GT_BOX_MIOU.key else ""
             for metric in comparison.metrics
             for group in groups
         ]

@@ -10,6 +10,7 @@ it is highest there: of the thousands of detections of a class, only those posit
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from psis_bench.run_lengths import Ints
 from psis_bench.scoring.bootstrap import Weights
@@ -17,21 +18,25 @@ from psis_bench.scoring.checked_detections import Detections
 from psis_bench.scoring.curves import RECALLS
 from psis_bench.scoring.ground_truth import Flags, Floats, GroundTruth
 from psis_bench.scoring.matching import match
-from psis_bench.scoring.pairs import overlapping
+from psis_bench.scoring.pairs import Measure, overlapping
 from psis_bench.scoring.sides import detections_side, objects_side
 
-_CELLS_AT_A_TIME = 2**21
+Counts = npt.NDArray[np.int32]
+
+_CELLS_AT_A_TIME = 2**20
+_LATE: Flags = np.arange(len(RECALLS)) / 100 < RECALLS
+"""Which of COCO's recalls are, as floating-point numbers, above the hundredths that they stand for: 0.35 and others."""
 
 
 def resampled_ap(
-    truth: GroundTruth, detections: Detections, *, masks: bool, weights: Weights, max_detections: int = 100
+    truth: GroundTruth, detections: Detections, *, measure: Measure, weights: Weights, max_detections: int = 100
 ) -> Floats:
     """Return the AP of every class under every draw, over objects of all sizes.
 
     Args:
         truth: The annotations.
         detections: Those that count, of every class.
-        masks: Whether masks are compared; else boxes.
+        measure: ``bbox`` compares boxes, ``segm`` masks, ``boundary`` masks and their boundaries.
         weights: (B, I): how often each image was drawn, in the order of ``truth.image_ids``; see
             `psis_bench.scoring.bootstrap.image_weights`.
         max_detections: The limit per image and class.
@@ -40,10 +45,10 @@ def resampled_ap(
         float64 (B, K) in [0, 1], classes in the order of ``truth.category_ids``; NaN where no object of the class was
         drawn.
     """
-    images, classes = len(truth.image_ids), len(truth.category_ids)
+    images, classes, masks = len(truth.image_ids), len(truth.category_ids), measure != "bbox"
     found = detections_side(truth, detections, masks=masks, by_class=True, limit=max_detections)
     drawn = objects_side(truth, masks=masks, by_class=True)
-    pairs = overlapping(found, drawn, measure="segm" if masks else "bbox")
+    pairs = overlapping(found, drawn, measure=measure)
     # Of all sizes: only crowds are set aside.
     matches = match(pairs, groups=found.groups, ignored=drawn.crowds[None], crowds=drawn.crowds)
     hit = matches.objects[:, 0, :]
@@ -85,36 +90,34 @@ def _class_ap(right: Flags, aside: Flags, *, images: Ints, object_images: Ints, 
         chosen = slice(first, first + step)
         rows = weights[chosen]
         objects = rows[:, object_images].sum(axis=1, dtype=np.int64)
-        own = rows[:, images].astype(np.int64)
-        everything = np.cumsum(own, axis=1)
+        own = rows[:, images]
+        everything = np.cumsum(own, axis=1, dtype=np.int32)
         values = np.zeros((len(right), len(rows)))
         for threshold in range(len(right)):
             counted = everything
             if aside[threshold].any():
-                counted = np.cumsum(np.where(aside[threshold], 0, own), axis=1)
+                counted = np.cumsum(np.where(aside[threshold], 0, own), axis=1, dtype=np.int32)
             places = np.flatnonzero(right[threshold])
-            values[threshold] = _mean_precision(np.cumsum(own[:, places], axis=1), counted[:, places], objects)
+            found = np.cumsum(own[:, places], axis=1, dtype=np.int32)
+            values[threshold] = _mean_precision(found, counted[:, places], objects)
         result[chosen] = np.where(objects > 0, values.mean(axis=0), np.nan)
     return result
 
 
-def _mean_precision(right: Ints, counted: Ints, objects: Ints) -> Floats:
+def _mean_precision(right: Counts, counted: Counts, objects: Ints) -> Floats:
     """Return the mean of the precisions at COCO's recalls.
 
     Args:
-        right: int64 (b, P): how many detections are right up to the p-th of those.
-        counted: int64 (b, P): how many there are up to it.
+        right: int32 (b, P): how many detections are right up to the p-th of those.
+        counted: int32 (b, P): how many there are up to it.
         objects: int64 (b,): how many there are to be found.
     """
-    draws, places = right.shape
-    if not places:
-        return np.zeros(draws)
-    recall = right / np.maximum(objects, 1)[:, None]
+    if not right.shape[1]:
+        return np.zeros(len(right))
     precision = right / np.maximum(counted, 1)
     best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    # All draws in one search: recalls of draw b lie in [2 b, 2 b + 1].
-    start = 2.0 * np.arange(draws)[:, None]
-    reached = np.searchsorted((recall + start).ravel(), (RECALLS + start).ravel()).reshape(draws, -1)
-    reached -= places * np.arange(draws)[:, None]
-    read = np.append(best, np.zeros((draws, 1)), axis=1)
-    return np.asarray(np.take_along_axis(read, reached, axis=1).mean(axis=1), np.float64)
+    # How many of COCO's recalls are reached at each place; each is read where it is reached first.
+    hundredths = 100.0 * right / np.maximum(objects, 1)[:, None]
+    whole = hundredths.astype(np.int32)
+    reached = whole + 1 - (_LATE[whole] & (whole == hundredths))
+    return np.asarray((best * np.diff(reached, axis=1, prepend=0)).sum(axis=1) / len(RECALLS), np.float64)

@@ -12,6 +12,7 @@ from psis_bench.run_lengths import Ints
 from psis_bench.scoring.bootstrap import Weights, class_means, group_mean
 from psis_bench.scoring.checked_detections import Detections
 from psis_bench.scoring.ground_truth import Floats, GroundTruth
+from psis_bench.scoring.pairs import Measure
 from psis_bench.scoring.resampled_ap import resampled_ap
 from psis_bench.scoring.results import GroupScores
 from psis_bench.scoring.scored_folder import ScoredFolder
@@ -45,11 +46,14 @@ class Metric(NamedTuple):
 METRICS = (
     Metric("box.AP", "box AP", "box", "ap", "box_AP"),
     Metric("mask.AP", "mask AP", "mask", "ap", "mask_AP"),
+    Metric("boundary.AP", "boundary AP", "boundary", "ap", "boundary_AP"),
     Metric("gt_box_miou.class_mean", "GT-box mIoU", "gt_box_miou", "class_mean", "gt_box_miou", "iou"),
     Metric("boundary_miou.class_mean", "boundary IoU", "boundary_miou", "class_mean", "boundary_miou", "boundary_iou"),
 )
 
 
+GT_BOX_MIOU = METRICS[3]
+_MEASURES: tuple[Measure, ...] = ("bbox", "segm", "boundary")  # of the first metrics
 _SAME = 1e-9
 
 
@@ -96,11 +100,11 @@ def sample_scores(
     if detections is not None:
         # In the first draw every image is there once: what does not give the score on record is another evaluation.
         whole = np.vstack([np.ones_like(weights[:1]), weights])
-        for metric, masks in ((METRICS[0], False), (METRICS[1], True)):
+        for metric, measure in zip(METRICS, _MEASURES, strict=False):
             recorded = metric.of(folder.scores.groups["all"])
             if recorded is None:
                 continue
-            drawn = resampled_ap(*detections, masks=masks, weights=whole, max_detections=max_detections)
+            drawn = resampled_ap(*detections, measure=measure, weights=whole, max_detections=max_detections)
             if abs(float(group_mean(drawn[:1], range(len(category_ids)))[0]) - recorded) < _SAME:
                 found[metric.key] = drawn[1:]
     for metric in METRICS:

@@ -14,10 +14,10 @@ from psis_bench.scoring.bootstrap import image_weights
 from psis_bench.scoring.comparison import Entry, check_comparable, compare, runs_of_entries, to_dict
 from psis_bench.scoring.moved_classes import class_differences
 from psis_bench.scoring.results import DatasetIdentity, GroupScores, MeanIou, Scores, SplitIdentity
-from psis_bench.scoring.sampled_scores import METRICS, sample_scores
+from psis_bench.scoring.sampled_scores import GT_BOX_MIOU, sample_scores
 from psis_bench.scoring.scored_folder import ClassRow, InstanceScores, ScoredFolder
 
-MIOU = METRICS[2]
+MIOU = GT_BOX_MIOU
 KEY = "gt_box_miou.class_mean"
 NAMES = {2: ("cat", "seen"), 3: ("dog", "seen"), 7: ("cow", "unseen"), 9: ("bat", "unseen"), 11: ("elk", "other")}
 

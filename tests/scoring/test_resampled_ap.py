@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from psis_bench.scoring.bootstrap import image_weights
+from psis_bench.scoring.detection import evaluate_boundaries, evaluate_detections
 from psis_bench.scoring.resampled_ap import resampled_ap
 
 
@@ -45,7 +46,7 @@ def test_drawn_images_count_as_if_they_were_there_so_often(world, reference, gro
         weights = image_weights(len(truth["images"]), draws=3, seed=seed)
         weights[0] = 1
         arrays = ground_truth(truth)
-        found = resampled_ap(arrays, gathered(arrays, results), masks=masks, weights=weights)
+        found = resampled_ap(arrays, gathered(arrays, results), measure="segm" if masks else "bbox", weights=weights)
         for draw, row in enumerate(weights):
             drawn, again = repeated(truth, results, row.tolist())
             if not again or not drawn["annotations"]:
@@ -63,8 +64,24 @@ def test_crowds_are_set_aside_and_nothing_found_is_zero(world, ground_truth, gat
     truth, results = world(32)
     arrays = ground_truth(truth)
     weights = image_weights(len(truth["images"]), draws=5)
-    nothing = resampled_ap(arrays, gathered(arrays, []), masks=True, weights=weights)
+    nothing = resampled_ap(arrays, gathered(arrays, []), measure="segm", weights=weights)
     assert set(nothing[np.isfinite(nothing)].tolist()) == {0.0}
     crowded = {**truth, "annotations": [{**row, "iscrowd": 1} for row in truth["annotations"]]}
     arrays = ground_truth(crowded)
-    assert np.isnan(resampled_ap(arrays, gathered(arrays, results), masks=True, weights=weights)).all()
+    assert np.isnan(resampled_ap(arrays, gathered(arrays, results), measure="segm", weights=weights)).all()
+
+
+def test_every_measure_is_that_of_the_whole_evaluation(coco_mini, ground_truth, gathered):
+    """With every image drawn once: box, mask and boundary AP of every class, exactly."""
+    arrays = ground_truth(coco_mini.truth)
+    detections = gathered(arrays, coco_mini.results)
+    once = np.ones((1, len(arrays.image_ids)), np.uint8)
+    tables = {
+        "bbox": evaluate_detections(arrays, detections, iou_type="bbox"),
+        "segm": evaluate_detections(arrays, detections, iou_type="segm"),
+        "boundary": evaluate_boundaries(arrays, detections),
+    }
+    for measure, table in tables.items():
+        found = resampled_ap(arrays, detections, measure=measure, weights=once)[0]
+        expected = [np.nan if (ap := table.summary([k]).ap) is None else ap for k in arrays.category_ids.tolist()]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
