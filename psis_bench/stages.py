@@ -8,6 +8,7 @@ inputs changed. Later stages are cheap next to it and follow what they are made 
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -167,6 +168,8 @@ def mark_done(run: RunDirectory, plan: StagePlan, *, seconds: float) -> None:
             "parts": plan.inputs,
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": seconds,
+            # Of the process until now, in bytes; ru_maxrss is in KiB on Linux.
+            "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             "psis_bench": __version__,
         },
     )

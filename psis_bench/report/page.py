@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from psis_bench.figures import style
-from psis_bench.report import curves
+from psis_bench.report import curves, details
 from psis_bench.report.charts import inline_svg
 from psis_bench.report.command import command_of
 from psis_bench.report.selection import LEAST_SIDE
@@ -50,6 +50,9 @@ def render(
         groups={name: run.scores["groups"].get(name) for name in GROUPS},
         ap_columns=AP_COLUMNS,
         verdict=_verdict(run.scores["groups"]),
+        limits=details.limit_rows(run.scores["groups"]),
+        moved_boxes=details.moved_boxes(run.scores["groups"]),
+        quality=details.quality_tables(run.scores),
         score_notes=[str(note) for note in run.scores.get("notes") or []],
         notes=notes,
         training=_training_charts(run),
