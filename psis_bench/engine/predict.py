@@ -71,16 +71,18 @@ class Predictor:
         model: The network, in evaluation mode.
         device: Where it is.
         category_ids: Category id of each of its labels.
+        on_boxes_only: Whether its detector, if it has one, is left aside.
     """
 
     model: Any
     device: torch.device
     category_ids: list[int]
+    on_boxes_only: bool = False
 
     @property
     def has_detector(self) -> bool:
-        """Whether the model finds boxes itself."""
-        return bool(self.model.has_detector)
+        """Whether boxes are to be found by the model itself."""
+        return bool(self.model.has_detector) and not self.on_boxes_only
 
     @property
     def mask_grid(self) -> str:
@@ -231,6 +233,8 @@ def predict(run: RunDirectory) -> None:
     config = compose_run(run.config, classes=weights.classes, max_detections=run.split.max_detections)
     device = use_device(run.config.device, run.config.threads)
     predictor = load_predictor(config, weights, device=device, where=str(run.final_weights))
+    # On LVIS a detector of COCO's classes would find none of the new ones: only masks on given boxes are compared.
+    predictor.on_boxes_only = run.split.by_synset
     if predictor.has_detector:
         predictor.category_ids = labels_to_categories(weights.classes, coco.categories, where=str(val.annotations))
     predict_dataset(

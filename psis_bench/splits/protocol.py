@@ -91,12 +91,14 @@ class SplitProtocol:
         ids = {name: identity for identity, name in names.items()}
         missing = [name for name in (*self.seen, *self.unseen) if name not in ids]
         if missing:
+            lvis = any("synset" in category for category in categories)
             further = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
             raise UserError(
                 f"has no class {missing[0]!r}{further}, which {self._where()} needs",
                 where=where or "annotation file",
                 cure=did_you_mean(missing[0], ids)
-                + " (a split for other classes is a small YAML: docs/add_a_split.md)",
+                + (" (COCO's classes on LVIS: split=coco2lvis; " if lvis else " (")
+                + "a split for other classes is a small YAML: docs/add_a_split.md)",
             )
         seen = frozenset(ids[name] for name in self.seen)
         unseen = frozenset(names) - seen if self.unseen_is_rest else frozenset(ids[name] for name in self.unseen)

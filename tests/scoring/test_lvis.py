@@ -1,0 +1,133 @@
+"""Results on LVIS annotations, by the ways that a user has: the command and the library."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from exactness import definitions, problems
+
+from psis_bench.cli import main
+from psis_bench.errors import UserError
+from psis_bench.scoring import Scores, score_predictions
+from psis_bench.splits import SplitProtocol
+
+SIZE = {"height": 20, "width": 60}
+IMAGES = [
+    {"id": 1, "file_name": "1.jpg", **SIZE, "neg_category_ids": [2], "not_exhaustive_category_ids": []},
+    {"id": 2, "file_name": "2.jpg", **SIZE, "neg_category_ids": [], "not_exhaustive_category_ids": [1]},
+]
+CATEGORIES = [
+    {"id": 1, "name": "cat", "synset": "cat.n.01", "frequency": "f"},
+    {"id": 2, "name": "sausage", "synset": "sausage.n.01", "frequency": "r"},
+]
+
+
+def row(image: int, category: int, x: int, score: float | None = None) -> dict[str, object]:
+    box = {"image_id": image, "category_id": category, "bbox": [x, 0, 10, 10]}
+    return box | ({"area": 100.0} if score is None else {"score": score})
+
+
+@pytest.fixture
+def truth() -> dict[str, object]:
+    drawn = [{**row(1, 1, 0), "id": 1}, {**row(2, 1, 0), "id": 2}, {**row(2, 2, 20), "id": 3}]
+    return copy.deepcopy({"images": IMAGES, "categories": CATEGORIES, "annotations": drawn})
+
+
+def box_scores(results, truth, **options):
+    return score_predictions(results, annotations=truth, split="coco2lvis", **options).groups
+
+
+def test_a_wrong_detection_counts_only_where_its_class_is_known_to_be_absent_or_drawn_in_full(truth):
+    right = [row(1, 1, 0, 0.5), row(2, 1, 0, 0.5), row(2, 2, 20, 0.5)]
+    assert box_scores(right, truth)["all"].box.ap == pytest.approx(1)
+    # Image 2: not every cat is drawn, so that another cat may well be right. Image 1 says nothing on class 2 but that
+    # it is absent; a sausage there is wrong, and comes first.
+    assert box_scores([*right, row(2, 1, 40, 0.9)], truth)["seen"].box.ap == pytest.approx(1)
+    assert box_scores([*right, row(1, 2, 40, 0.9)], truth)["unseen"].box.ap == pytest.approx(0.5)
+    truth["images"][0]["neg_category_ids"] = []
+    assert box_scores([*right, row(1, 2, 40, 0.9)], truth)["unseen"].box.ap == pytest.approx(1)
+
+
+def test_groups_by_frequency_and_by_coco(truth):
+    groups = box_scores([row(1, 1, 0, 0.5)], truth)
+    assert list(groups) == ["all", "seen", "unseen", "frequent", "rare"]
+    assert groups["frequent"] == groups["seen"]
+    mine = SplitProtocol(name="mine", version=1, seen=("sausage",), unseen=("cat",), description="", max_detections=300)
+    scores = score_predictions([row(1, 1, 0, 0.5)], annotations=truth, split=mine)
+    assert list(scores.groups) == ["all", "seen", "unseen", "frequent", "rare", "coco", "not_coco"]
+    assert scores.groups["coco"] == scores.groups["unseen"]
+    assert Scores.from_dict(json.loads(json.dumps(scores.to_dict()))) == scores
+
+
+def test_what_is_not_lvis_s_own_and_which_classes_of_coco_are_not_there_is_noted(truth):
+    few = SplitProtocol(name="few", version=1, seen=("cat",), unseen=("sausage",), description="", max_detections=100)
+    notes = score_predictions([row(1, 1, 0, 0.5)], annotations=truth, split=few).notes
+    assert any(note.startswith("not LVIS's own number: 100 detections of an image count, 300 there") for note in notes)
+    notes = score_predictions([row(1, 1, 0, 0.5)], annotations=truth, split="coco2lvis").notes
+    assert not any("not LVIS's own" in note for note in notes)
+    (note,) = [note for note in notes if "COCO's 80" in note]
+    assert note.startswith("79 of COCO's 80 classes have no category of that synset here: person (person.n.01), ")
+
+
+def test_a_split_of_coco_s_names_is_refused_with_the_way_to_lvis(truth):
+    with pytest.raises(UserError, match=r"has no class 'person'.*split=coco2lvis"):
+        score_predictions([row(1, 1, 0, 0.5)], annotations=truth, split="voc2nonvoc")
+
+
+@pytest.fixture(scope="module")
+def mini(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """lvis_mini's classes of a dozen images, so that the lvis package takes a second, as files."""
+    folder = tmp_path_factory.mktemp("lvis")
+    truth = problems.read(shared_data / "lvis_mini" / "lvis_v0.5_val_mini.json")
+    truth["images"] = truth["images"][:12]
+    kept = {image["id"] for image in truth["images"]}
+    truth["annotations"] = [entry for entry in truth["annotations"] if entry["image_id"] in kept]
+    named = {entry["category_id"] for entry in truth["annotations"]}
+    for image in truth["images"]:
+        named |= {*image["neg_category_ids"], *image["not_exhaustive_category_ids"]}
+    truth["categories"] = [category for category in truth["categories"] if category["id"] in named]
+    results = problems.crowded(problems.perturbed(truth), truth["annotations"][0]["image_id"], 320)
+    for result in results:
+        result["bbox"] = [max(0.0, side) for side in result["bbox"]]
+    (folder / "lvis.json").write_text(json.dumps(truth))
+    (folder / "results.json").write_text(json.dumps(results))
+    part = {"annotations": "lvis.json", "images": str(shared_data / "lvis_mini" / "images")}
+    (folder / "data.yaml").write_text(json.dumps({"name": "mini", "val": part}))
+    return SimpleNamespace(folder=folder, truth=truth, results=results)
+
+
+def test_the_command_prints_the_numbers_of_the_lvis_package(mini, capsys):
+    arguments = [str(mini.folder / "results.json"), "split=coco2lvis", f"data={mini.folder / 'data.yaml'}"]
+    assert main(["score", *arguments, f"out={mini.folder / 'out'}", "--json"]) == 0
+    groups = json.loads(capsys.readouterr().out)["groups"]
+    for part, measure in (("box", "bbox"), ("mask", "segm")):
+        expected = definitions.lvis_on(mini.truth, mini.results, measure).results
+        found = {f"AP{name[0]}": groups[name][part]["AP"] for name in ("rare", "common", "frequent") if name in groups}
+        found |= {key: groups["all"][part][key] for key in ("AP", "AP50", "AP75", "APs", "APm", "APl")}
+        found |= {"AR@300": groups["all"][part]["AR300"], "ARs@300": groups["all"][part]["ARs"]}
+        assert found == {name: None if expected[name] == -1 else expected[name] for name in found}
+        assert 0.05 < found["AP"] < 0.95
+        assert found.keys() >= {"APc", "APf"}
+        assert groups["all"][part]["AR100"] is None
+    rows = list(csv.DictReader((mini.folder / "out" / "per_class.csv").read_text().splitlines()))
+    assert len(rows) == len(mini.truth["categories"])
+    assert {row["group"] for row in rows} == {"seen", "unseen"}
+
+
+def test_the_table_has_a_column_for_each_group(mini, capsys):
+    arguments = [str(mini.folder / "results.json"), "split=coco2lvis", f"data={mini.folder / 'data.yaml'}"]
+    assert main(["score", *arguments, "--markdown"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [cell.split("(")[0].strip() for cell in lines[0].split("|")[2:-1]][:5] == [
+        "seen", "unseen", "all", "frequent", "common",
+    ]  # fmt: skip
+    assert any(line.startswith("| mask AR with 300 |") for line in lines)
+    assert not any(line.startswith("| mask AR with 100 |") for line in lines)
+    assert any("hot dog (frank.n.02)" in line for line in lines)
+    assert main(["score", *arguments, "--csv"]) == 0
+    assert "mask.AR300," in capsys.readouterr().out
