@@ -260,7 +260,7 @@ def test_a_recipe_without_its_model_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     ("text", "message"),
     [
         ("run: 3", "has no 'where'"),
-        ("where: a\nrun: {split: a, data: b, modell: c}\nsetting: {}\ncommand: d", "unknown key 'modell'"),
+        ("where: a\nrun: {split: a, data: b, network: c}\nsetting: {}\ncommand: d", "unknown key 'network'"),
         (
             "where: a\nrun: {split: a, data: b, model: c}\npaper: {mask_ap: {all: 32.2}}\n"
             "setting: {hours: 1}\ncommand: d",

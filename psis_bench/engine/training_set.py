@@ -17,7 +17,7 @@ from mmdet.datasets.transforms import LoadAnnotations, PackDetInputs
 from mmdet.registry import DATASETS, TRANSFORMS
 
 from psis_bench.data.supervision import restrict_masks
-from psis_bench.engine import colour_jitter, images, square_crop  # noqa: F401 - registers what pipelines name
+from psis_bench.engine import colour_jitter, images, square_crop, window_crop  # noqa: F401 - registers transforms
 from psis_bench.errors import UserError
 
 

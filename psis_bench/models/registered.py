@@ -16,7 +16,7 @@ from psis_bench.models import (
     detection_free,
     mask_heads,
 )
-from psis_bench.models.backbones import centernet_fpn, efficientnet_lite, hourglass
+from psis_bench.models.backbones import centernet_fpn, efficientnet_lite, hourglass, spinenet
 
 # Configs name MMDetection's parts without a prefix; outside a Runner nobody else says whose they are.
 init_default_scope("mmdet")
@@ -32,4 +32,5 @@ __all__ = [
     "efficientnet_lite",
     "hourglass",
     "mask_heads",
+    "spinenet",
 ]
