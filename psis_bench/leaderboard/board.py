@@ -14,6 +14,7 @@ from psis_bench.splits.registry import get_split
 DATA_TITLES: Final = {
     "coco": "COCO val2017",
     "coco-test-dev2017": "COCO test-dev2017",
+    "lvis": "LVIS v1 val",
     "synthetic": "synthetic images",
 }
 TRIVIAL: Final = {"full_box": "full box", "ellipse": "inscribed ellipse"}

@@ -95,6 +95,18 @@ def test_the_table_of_the_best_models_is_that_of_the_fact_sheet(rows: list[Row],
         assert " | ".join([*printed(forward, "box_AP.all"), *directions, time]) in fact_sheet, forward.title
 
 
+def test_the_numbers_of_the_text_are_those_of_the_fact_sheet(rows: list[Row], fact_sheet: str):
+    text = {row.title: row for row in rows if row.name.startswith("birodkar2021-text")}
+    shallow, deep = (printed(text[f"Deep-MAC, {head}"], "gt_box_miou.all")[0] for head in ("ResNet-4", "HG-100"))
+    assert f"ResNet-4 **{shallow}**, HG-100 **{deep}**" in fact_sheet
+    (bottle,) = printed(text["Deep-MAC, HG-52, bottle only"], "mask_AP.unseen")
+    assert f"{bottle}; best **bottle**" in fact_sheet
+    (chair,) = printed(text["Deep-MAC, chair only"], "mask_AP.unseen")
+    assert f"chair at 1024²: {chair}" in fact_sheet
+    (on_boxes,) = printed(text["Deep-MAC on ground-truth boxes"], "gt_box_miou.all")
+    assert f"{on_boxes} mIOU" in fact_sheet
+
+
 def test_every_overall_is_the_mean_over_classes_except_where_it_is_doubted(rows: list[Row]):
     checked = 0
     for row in rows:
