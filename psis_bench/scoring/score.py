@@ -59,6 +59,7 @@ Predictions = Path | Sequence[Mapping[str, Any]]
 """A COCO results file or prediction folder, or the content of a results file."""
 
 NO_DETECTOR = "detection AP left out: the model has no detector"
+BOXES_GIVEN = "detection AP left out: under this split a run predicts masks on ground-truth boxes alone"
 NO_LIMITS = "what limits mask AP left out: it is told by COCO's rules, not by LVIS's"
 NO_GT_BOX_MASKS = "GT-box mIoU left out: there are no masks predicted on ground-truth boxes"
 
@@ -193,7 +194,7 @@ def _score(
             annotations_sha256=truth.sha256, images=len(truth.image_ids), instances=len(truth.instances)
         ),
         groups=group_scores,
-        notes=(*evaluation.notes, *absence(resolved, federation), *limits_in_words(group_scores)),
+        notes=(*_worded(evaluation.notes, split), *absence(resolved, federation), *limits_in_words(group_scores)),
         mask_quality=quality,
     )
     if out is not None:
@@ -264,6 +265,10 @@ def evaluate(
         limits=limits,
         jittered=jittered_ious(predictions, truth) if isinstance(predictions, Path) and predictions.is_dir() else (),
     )
+
+
+def _worded(notes: tuple[str, ...], split: SplitProtocol) -> tuple[str, ...]:
+    return tuple(BOXES_GIVEN if note == NO_DETECTOR and split.by_synset else note for note in notes)
 
 
 def _step(bar: Bar | None, steps: int, note: str) -> None:

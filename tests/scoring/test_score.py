@@ -211,7 +211,9 @@ def test_boundary_iou_is_averaged_like_iou_and_there_only_when_asked_for(scored)
         row["mask"] = next(r for r in scored.results if r["image_id"] == row["image_id"])["segmentation"]["counts"]
     write_part(scored.folder / "predictions" / "gt_box_masks", 0, rows, kind="gt_box_masks")
     plain, scores = scored(out=scored.folder / "plain"), scored(boundary=True)
-    assert {name: replace(group, boundary_miou=None, boundary=None) for name, group in scores.groups.items()} == plain.groups
+    assert {
+        name: replace(group, boundary_miou=None, boundary=None) for name, group in scores.groups.items()
+    } == plain.groups
     content = json.loads((scored.folder / "out" / "scores.json").read_text())
     assert Scores.from_dict(content) == scores
     drawn = {a["id"]: a for a in scored.truth["annotations"] if not a["iscrowd"]}
