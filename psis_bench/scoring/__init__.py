@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from psis_bench.scoring.boundary import boundary_iou
     from psis_bench.scoring.intervals import mean_interval
-    from psis_bench.scoring.results import AveragePrecision, GroupScores, MeanIou, Scores
+    from psis_bench.scoring.results import AgnosticRecall, AveragePrecision, GroupScores, MeanIou, Scores
     from psis_bench.scoring.score import score_predictions
     from psis_bench.scoring.table import as_csv, as_markdown
 
 __all__ = [
+    "AgnosticRecall",
     "AveragePrecision",
     "GroupScores",
     "MeanIou",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AgnosticRecall": "results",
     "AveragePrecision": "results",
     "GroupScores": "results",
     "MeanIou": "results",
