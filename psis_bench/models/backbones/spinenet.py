@@ -227,7 +227,7 @@ class SpineNet(BaseModule):
         self.levels = range(min_level, max_level + 1)
         self.recompute = recompute
         norm = norm_factory(norm_type, eps=norm_eps, momentum=norm_momentum)
-        settings = {"repeats": block_repeats, "norm": norm}
+        settings: dict[str, Any] = {"repeats": block_repeats, "norm": norm}
         self.stem = SameConv(3, _STEM_CHANNELS, 7, stride=2, bias=False)
         self.stem_norm = norm(_STEM_CHANNELS)
         self.stem_groups = nn.ModuleList()
@@ -246,10 +246,10 @@ class SpineNet(BaseModule):
             made.append(Group(spec.level, spec.bottleneck, channels))
             if index not in self.plan:
                 continue
-            self.resamples[str(index)] = nn.ModuleList(
-                Resample(made[source], level=spec.level, out_channels=channels, alpha=resample_alpha, norm=norm)
-                for source in spec.inputs
-            )
+            for place, source in enumerate(spec.inputs):
+                self.resamples[f"{index}_{place}"] = Resample(
+                    made[source], level=spec.level, out_channels=channels, alpha=resample_alpha, norm=norm
+                )
             self.groups[str(index)] = block_group(
                 in_channels=channels,
                 channels=unit,
@@ -294,10 +294,10 @@ class SpineNet(BaseModule):
         found = {}
         for index, joined in self.plan.items():
             spec = _BLOCKS[index]
-            parents = [
-                resample(maps[source]) for resample, source in zip(self.resamples[str(index)], spec.inputs, strict=True)
-            ]
-            merged = functional.relu(sum((maps[source] for source in joined), start=parents[0] + parents[1]))
+            first, second = (
+                self.resamples[f"{index}_{place}"](maps[source]) for place, source in enumerate(spec.inputs)
+            )
+            merged = functional.relu(sum((maps[source] for source in joined), start=first + second))
             maps[index + _STEM_GROUPS] = self._run(self.groups[str(index)], merged)
             if spec.is_output:
                 found[spec.level] = maps[index + _STEM_GROUPS]
