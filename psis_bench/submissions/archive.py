@@ -17,8 +17,8 @@ from psis_bench.files import write_error
 from psis_bench.submissions.contents import MAX_FILES, MAX_TOTAL, limit_of, missing_files, problem_of_name, shown
 from psis_bench.submissions.reading import InvalidFileError
 
-MAX_RATIO = 200
-"""Bytes that one byte of the archive may become, in a file of more than a megabyte. Ours stay below 20."""
+MAX_RATIO = 20
+"""Bytes that one byte of the archive may become, in a file of more than a megabyte. Parquet stays below 3."""
 
 _END = struct.Struct("<4s4H2LH")  # APPNOTE.TXT section 4.3.16
 _MAX_DIRECTORY = MAX_FILES * 300

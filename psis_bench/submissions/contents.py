@@ -14,12 +14,12 @@ from pathlib import Path
 from psis_bench.data.problems import Problem
 
 MAX_FILES = 2100
-MAX_TOTAL = 16 * 2**30
+MAX_TOTAL = 4 * 2**30
 _MEGABYTE = 2**20
 _LIMITS = (
     (re.compile(r"(submission|metrics|verification|config|environment)\.json|per_class\.csv"), 4 * _MEGABYTE),
     (re.compile(r"predictions/(detections|gt_box_masks)/part-[0-9]{5}\.parquet"), 512 * _MEGABYTE),
-    (re.compile(r"weights/[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\.safetensors"), 8192 * _MEGABYTE),
+    (re.compile(r"weights/[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\.safetensors"), 2048 * _MEGABYTE),
 )
 _FOLDERS = frozenset({"predictions", "predictions/detections", "predictions/gt_box_masks", "weights"})
 _CODE = (".py", ".pyc", ".sh", ".so", ".ipynb", ".yaml", ".yml", ".exe", ".bat")
@@ -35,6 +35,12 @@ def limit_of(name: str) -> int | None:
 def shown(name: str) -> str:
     """Return a stranger's file name so that it can be printed: in quotes and escaped where it is not plain."""
     return name if re.fullmatch(r"[A-Za-z0-9_./@~+-]{1,160}", name) else ascii(name[:160])
+
+
+def printable(text: str) -> str:
+    """Return a message that may quote a stranger's file so that it can be printed: escaped, and not long."""
+    escaped = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    return escaped if len(escaped) <= 400 else f"{escaped[:400]}..."
 
 
 def problem_of_name(where: str, name: str) -> Problem:

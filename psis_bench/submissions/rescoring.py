@@ -18,6 +18,7 @@ from psis_bench.data.problems import Problem
 from psis_bench.errors import UserError
 from psis_bench.splits.protocol import SplitProtocol
 from psis_bench.submissions import reading
+from psis_bench.submissions.contents import printable
 from psis_bench.submissions.rescoring_process import REFUSED
 from psis_bench.submissions.schema import ClassMetrics, Metrics
 
@@ -97,7 +98,7 @@ def _run(task: dict[str, Any], predictions: Path) -> None:
         return
     if done.returncode == REFUSED:
         told = json.loads(done.stdout)
-        raise UserError(told["what"], where=told["where"] or str(predictions), cure=told["cure"])
+        raise UserError(printable(told["what"]), where=printable(told["where"] or str(predictions)), cure=told["cure"])
     if done.returncode == -signal.SIGXCPU:
         raise UserError("scoring takes longer than its size explains", where=str(predictions), cure=cure)
     if done.returncode < 0:

@@ -91,12 +91,12 @@ def zip_million_files_counted(world: World) -> Path:
     return many_empty_files(world.folder / "hostile.zip", 1_000_000)
 
 
-@hostile("unpacks to 838,860,")
+@hostile("unpacks to 125,829,120,000 bytes")
 def zip_overlapping_files(world: World) -> Path:
     data = bytes(range(256)) * 2**14
     names = [b"predictions/detections/part-%05d.parquet" % number for number in range(2000)]
-    first = Entry(names[0], packed=data, size=400 * 2**20)
-    others = [Entry(name, packed=data, size=400 * 2**20, offset=0) for name in names[1:]]
+    first = Entry(names[0], packed=data, size=60 * 2**20)
+    others = [Entry(name, packed=data, size=60 * 2**20, offset=0) for name in names[1:]]
     return RawZip([first, *others]).write(world.folder / "hostile.zip")
 
 

@@ -63,6 +63,16 @@ def _rows(count: int, mask: str) -> Any:
     return pa.table(columns)
 
 
+def _named() -> Any:
+    """A table whose mask is of a type with a name that a terminal would obey."""
+    import pyarrow as pa
+
+    table = _rows(1, counts(CAT))
+    odd = pa.array([{"\x1b[2J<script>": 1}])
+    return table.set_column(table.column_names.index("mask"), "mask", odd)
+
+
+case("parquet_with_names_for_a_terminal", "column mask: the column holds struct<", _table(_named))
 case("parquet_that_is_a_pickle", "is no Parquet file", _parquet(lambda _: PICKLE))
 case("parquet_cut_short", "is no Parquet file", _parquet(lambda content: content[:-50]))
 case("parquet_scrambled", "gt_box_masks", _parquet(lambda content: content[:40] + bytes(60) + content[100:]))
