@@ -178,7 +178,7 @@ def _truth(given: Sequence[Given], notes: list[str]) -> GroundTruth | None:
 
 
 def _detections(one: Given, truth: GroundTruth | None) -> tuple[GroundTruth, Detections] | None:
-    from psis_bench.scoring.score import counted_detections
+    from psis_bench.scoring.predictions import counted_detections
 
     if truth is None or one.scored.scores.groups["all"].box is None or one.annotations is None:
         return None

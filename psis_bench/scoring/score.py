@@ -26,15 +26,13 @@ found exactly, of the dog only four columns: IoU 4 / 6, which is enough at 4 of 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psis_bench.console import Bar, progress
 from psis_bench.data.lvis import Federation, read_federation
-from psis_bench.errors import UserError
-from psis_bench.scoring.checked_detections import Detections, read_detections
+from psis_bench.scoring.checked_detections import Detections
 from psis_bench.scoring.detection_scores import DetectionScores, detection_scores
 from psis_bench.scoring.engines import Engine
 from psis_bench.scoring.evaluation import Evaluation
@@ -44,8 +42,8 @@ from psis_bench.scoring.jittered_scores import jittered_ious
 from psis_bench.scoring.limits import LimitTables, evaluate_limits, limits_in_words
 from psis_bench.scoring.lvis import absence, groups_of
 from psis_bench.scoring.mask_quality import quality_of
-from psis_bench.scoring.records import AGAIN, read_parts, read_results, records_of_results
-from psis_bench.scoring.repeated import refuse_repeated
+from psis_bench.scoring.predictions import NO_DETECTOR, Predictions, all_detections
+from psis_bench.scoring.records import read_parts
 from psis_bench.scoring.results import DatasetIdentity, Scores, SplitIdentity
 from psis_bench.scoring.score_files import write_scores
 from psis_bench.scoring.trivial import trivial_ious
@@ -55,10 +53,6 @@ from psis_bench.splits.registry import get_split
 if TYPE_CHECKING:
     from psis_bench.data.dataset_config import OnBadBoxes
 
-Predictions = Path | Sequence[Mapping[str, Any]]
-"""A COCO results file or prediction folder, or the content of a results file."""
-
-NO_DETECTOR = "detection AP left out: the model has no detector"
 BOXES_GIVEN = "detection AP left out: under this split a run predicts masks on ground-truth boxes alone"
 NO_LIMITS = "what limits mask AP left out: it is told by COCO's rules, not by LVIS's"
 NO_GT_BOX_MASKS = "GT-box mIoU left out: there are no masks predicted on ground-truth boxes"
@@ -188,13 +182,14 @@ def _score(
     groups = groups_of(resolved, federation)
     group_scores = {name: evaluation.group(ids) for name, ids in groups.items()}
     quality = quality_of(evaluation, groups, coco.categories) if details else ()
+    notes = (BOXES_GIVEN if note == NO_DETECTOR and split.by_synset else note for note in evaluation.notes)
     scores = Scores(
         split=SplitIdentity(name=split.name, version=split.version, hash=split.hash()),
         dataset=DatasetIdentity(
             annotations_sha256=truth.sha256, images=len(truth.image_ids), instances=len(truth.instances)
         ),
         groups=group_scores,
-        notes=(*_worded(evaluation.notes, split), *absence(resolved, federation), *limits_in_words(group_scores)),
+        notes=(*notes, *absence(resolved, federation), *limits_in_words(group_scores)),
         mask_quality=quality,
     )
     if out is not None:
@@ -267,10 +262,6 @@ def evaluate(
     )
 
 
-def _worded(notes: tuple[str, ...], split: SplitProtocol) -> tuple[str, ...]:
-    return tuple(BOXES_GIVEN if note == NO_DETECTOR and split.by_synset else note for note in notes)
-
-
 def _step(bar: Bar | None, steps: int, note: str) -> None:
     if bar is not None:
         bar.advance(steps, note=note)
@@ -291,63 +282,3 @@ def _on_boxes(predictions: Predictions, truth: GroundTruth, boundary: bool) -> t
         return None, None
     batches = read_parts(predictions / "gt_box_masks", kind="gt_box_masks")
     return gt_box_and_boundary_ious(batches, truth) if boundary else (gt_box_ious(batches, truth), None)
-
-
-def all_detections(predictions: Predictions, truth: GroundTruth) -> tuple[Detections | None, list[str]]:
-    """Read all detections, if there are any, and what is to be noted about them.
-
-    Args:
-        predictions: A results file, its content, or a prediction folder.
-        truth: The annotations.
-
-    Raises:
-        UserError: Predictions are missing or malformed, or of other annotations.
-    """
-    if not isinstance(predictions, Path):
-        batches = records_of_results(predictions, sizes=truth.sizes)
-    elif predictions.is_file():
-        batches = read_results(predictions, sizes=truth.sizes)
-    else:
-        folder = predictions / "detections"
-        detection_free = _check_folder(predictions)
-        if not folder.is_dir():
-            if detection_free is False:
-                raise UserError("no such folder", where=str(folder), cure=AGAIN)
-            return None, [NO_DETECTOR]
-        batches = read_parts(folder, kind="detections")
-    detections = read_detections(batches, truth)
-    refuse_repeated(detections)
-    return detections, []
-
-
-def counted_detections(predictions: Predictions, truth: GroundTruth, limit: int) -> tuple[Detections | None, list[str]]:
-    """Read the detections that count, ``limit`` an image over all classes together, as `all_detections` does."""
-    detections, notes = all_detections(predictions, truth)
-    return (None if detections is None else detections.best_of_each_image(limit)), notes
-
-
-def _check_folder(predictions: Path) -> bool | None:
-    """Check that a prediction folder is complete; tell whether its model has no detector, if that is known."""
-    if not any((predictions / kind).is_dir() for kind in ("detections", "gt_box_masks")):
-        raise UserError(
-            "no predictions here",
-            where=str(predictions),
-            cure="give a folder with detections/ or gt_box_masks/ in it, or a COCO results file",
-        )
-    path = predictions / "manifest.json"
-    if not path.exists():
-        return None
-    try:
-        manifest = json.loads(path.read_bytes())
-        complete: bool = manifest["complete"] is True
-        detection_free: bool | None = manifest.get("detection_free")
-        parts: int | None = manifest.get("parts")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError("not a manifest of predictions", where=str(path), cure=AGAIN) from error
-    if not complete:
-        raise UserError("the predictions are not complete", where=str(path), cure="run predict again: it goes on")
-    for folder in sorted(child for child in predictions.iterdir() if child.is_dir()):
-        found = len(list(folder.glob("part-*.parquet")))
-        if parts is not None and found != parts:
-            raise UserError(f"has {found} parts, of which manifest.json counts {parts}", where=str(folder), cure=AGAIN)
-    return detection_free
