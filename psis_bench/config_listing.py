@@ -76,6 +76,11 @@ def config_files(model: str, mask_head: str | None = None, schedule: str | None 
     return sorted(files | _with_bases(own))
 
 
+def own_choice(model: str, kind: str) -> str | None:
+    """Return the mask head or schedule (``"mask_heads"``, ``"schedules"``) that a model's own file names."""
+    return _assigned_text(_with_bases([check_name("models", model)]), _WORDS[kind])
+
+
 def fingerprint(paths: list[Path]) -> str:
     """Return a hash of what configuration files say (see `config_files`).
 

@@ -78,6 +78,7 @@ RC: Final[dict[Any, Any]] = {
     "hatch.linewidth": 0.9,
     "legend.frameon": False,
     "svg.fonttype": "none",
+    "image.composite_image": False,  # pictures keep their own pixels in vector files
     "svg.hashsalt": "psis_bench",
     "pdf.fonttype": 42,
 }

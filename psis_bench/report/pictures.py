@@ -91,7 +91,7 @@ def build_galleries(
         "seen": _choose(known, "seen", SEEN_A_ROW),
     }
     ids = {i for examples in picked.values() for row in examples for i in row.annotation_ids}
-    artist = _Artist(coco=coco, annotations=annotations, images=images, masks=_read_masks(predictions, ids))
+    artist = _Artist(coco=coco, annotations=annotations, images=images, masks=read_masks(predictions, ids))
     facts = known.set_index("annotation_id")
     for quality in (88, 75, 60, 45):
         galleries = [
@@ -139,7 +139,7 @@ def _gallery(
     return Gallery(group=group, rows=rows, candidates=examples[0].candidates, instances=instances)
 
 
-def _read_masks(predictions: Path, ids: set[int]) -> dict[int, dict[str, Any]]:
+def read_masks(predictions: Path, ids: set[int]) -> dict[int, dict[str, Any]]:
     """Return the predicted RLE of the wanted annotations; only their rows are held in memory."""
     import pyarrow as pa
     import pyarrow.parquet as pq
