@@ -13,6 +13,7 @@ import torch
 from mmdet.models.detectors import MaskRCNN
 from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.registry import MODELS
+from mmdet.structures.bbox import bbox2roi
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
@@ -33,12 +34,15 @@ class GroundTruthCrops(NamedTuple):
 
 @MODELS.register_module()
 class DeepMarcMaskHead(BaseModule):
-    """Trunk, transposed convolution, batch norm, ReLU, 1x1 convolution: (N, C, H, W) -> (N, 1, 2H, 2W) logits.
+    """Trunk, transposed convolution, batch norm, ReLU, 1x1 convolution: (N, C, H, W) -> (N, K, 2H, 2W) logits.
 
     Args:
         in_channels: Channels of the crops.
         trunk: Config of the trunk under study; its ``in_channels`` is filled in here.
         upsample_channels: Channels of the transposed convolution (official ``num_filters``).
+        class_agnostic: Whether there is one mask for any class, K = 1, as in the paper but for a row of Table 12. If
+            not, K is ``num_classes``: an instance learns the mask of its class, and shows that of its detected one.
+        num_classes: Number of classes of the detector.
         loss_weight: Weight of the mask loss.
         init_cfg: Initialisation of the layers outside the trunk (official: He, fan-out).
 
@@ -52,15 +56,18 @@ class DeepMarcMaskHead(BaseModule):
         in_channels: int,
         trunk: dict[str, Any],
         upsample_channels: int,
+        class_agnostic: bool = True,
+        num_classes: int = 1,
         loss_weight: float = 1.0,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.loss_weight = loss_weight
+        self.class_agnostic = class_agnostic
         self.trunk = MODELS.build({**trunk, "in_channels": in_channels})
         self.upsample = nn.ConvTranspose2d(self.trunk.out_channels, upsample_channels, 2, stride=2)
         self.norm = nn.BatchNorm2d(upsample_channels)
-        self.logits = nn.Conv2d(upsample_channels, 1, 1)
+        self.logits = nn.Conv2d(upsample_channels, 1 if class_agnostic else num_classes, 1)
 
     def init_weights(self) -> None:
         """Initialise the trunk by its own rule and the two layers after it by He's, fan-out."""
@@ -71,21 +78,29 @@ class DeepMarcMaskHead(BaseModule):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Return logits (N, 1, 2H, 2W) for crops (N, C, H, W)."""
+        """Return logits (N, K, 2H, 2W) for crops (N, C, H, W)."""
         logits: Tensor = self.logits(functional.relu(self.norm(self.upsample(self.trunk(crops)))))
         return logits
+
+    def of_classes(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the logits (N, H, W) of each instance's class; ``logits`` (N, K, H, W), ``labels`` (N,) long."""
+        if self.class_agnostic:
+            return logits[:, 0]
+        return logits[torch.arange(len(labels), device=logits.device), labels]
 
     def loss_and_target(
         self, mask_preds: Tensor, sampling_results: list[Any], batch_gt_instances: list[Any], rcnn_train_cfg: Any
     ) -> dict[str, Any]:
         """Return ``loss_mask`` over the crops whose instance has a mask, in the form StandardRoIHead expects."""
         del rcnn_train_cfg
-        targets, supervised = [], []
+        targets, supervised, labels = [], [], []
         for crops, instances in zip(sampling_results, batch_gt_instances, strict=True):
             chosen = crops.pos_assigned_gt_inds
+            labels.append(crops.pos_gt_labels)
             targets.append(soft_mask_targets(instances.masks, crops.pos_priors, chosen, mask_preds.shape[-1]))
             supervised.append(instances.has_mask.to(chosen.device)[chosen])
-        loss = mask_cross_entropy(mask_preds[:, 0], torch.cat(targets), torch.cat(supervised))
+        logits = self.of_classes(mask_preds, torch.cat(labels))
+        loss = mask_cross_entropy(logits, torch.cat(targets), torch.cat(supervised))
         return {"loss_mask": {"loss_mask": self.loss_weight * loss}, "mask_targets": targets}
 
     def predict_by_feat(  # noqa: PLR0917 - MMDetection's signature
@@ -105,7 +120,8 @@ class DeepMarcMaskHead(BaseModule):
         for logits, results, meta in zip(mask_preds, results_list, batch_img_metas, strict=True):
             if rescale:
                 results.bboxes = results.bboxes / results.bboxes.new_tensor(meta["scale_factor"]).repeat(2)
-            results.mask_crops = logits[:, 0] if activate_map else logits[:, 0].sigmoid()
+            crops = self.of_classes(logits, results.labels)
+            results.mask_crops = crops if activate_map else crops.sigmoid()
             if rcnn_test_cfg.get("full_masks", True):
                 results.masks = full_size_masks(results, meta["ori_shape"] if rescale else meta["img_shape"])
         return results_list
@@ -182,11 +198,19 @@ class DeepMarc(MaskRCNN):
         return found
 
     def masks_on_boxes(self, features: tuple[Tensor, ...], samples: list[Any], boxes: list[Tensor]) -> list[Tensor]:
-        """Return mask crops (N, S, S) in [0, 1] for each image's boxes, xyxy in pixels of the original image."""
+        """Return mask crops (N, S, S) in [0, 1] for each image's boxes, xyxy in pixels of the original image.
+
+        A class-specific mask head shows the mask of the class that the box head sees in the box: no class is given.
+        """
         given = [
-            InstanceData(bboxes=boxes_in_input(box, sample), labels=torch.zeros(len(box), dtype=torch.long))
+            InstanceData(bboxes=boxes_in_input(box, sample), labels=box.new_zeros(len(box), dtype=torch.long))
             for box, sample in zip(boxes, samples, strict=True)
         ]
+        if not self.roi_head.mask_head.class_agnostic:
+            rois = bbox2roi([instances.bboxes for instances in given])
+            scores = self.roi_head._bbox_forward(features, rois)["cls_score"][:, :-1]
+            for instances, labels in zip(given, scores.argmax(dim=1).split([len(box) for box in boxes]), strict=True):
+                instances.labels = labels
         metas = [sample.metainfo for sample in samples]
         found = self.roi_head.predict_mask(features, metas, given, rescale=True)
         return [results.mask_crops for results in found]

@@ -22,7 +22,7 @@ SIDE = 96
 BOXES = [[4.0, 6.0, 40.0, 50.0], [30.0, 30.0, 90.0, 60.0], [50.0, 8.0, 80.0, 88.0]]
 
 
-def build(crop_source: str = "gt") -> Any:
+def build(crop_source: str = "gt", *, class_agnostic: bool = True) -> Any:
     torch.manual_seed(0)
     config = compose_model(
         model="deep_marc/small",
@@ -32,6 +32,7 @@ def build(crop_source: str = "gt") -> Any:
         iterations=None,
         classes="abcd",
     )
+    config.model.roi_head.mask_head.class_agnostic = class_agnostic
     model = MODELS.build(config.model)
     model.init_weights()
     return model
@@ -117,6 +118,39 @@ def test_a_batch_without_masks_or_boxes_trains(crop_source: str, boxes: list[lis
     for name, parameter in model.roi_head.mask_head.named_parameters():
         assert parameter.grad is not None, name
         assert not parameter.grad.any(), name
+
+
+@pytest.mark.parametrize("crop_source", ["gt", "proposals+gt"])
+def test_a_class_specific_head_learns_the_mask_of_each_instance_s_class(crop_source: str) -> None:
+    model = build(crop_source, class_agnostic=False)
+    given = sample(BOXES, [True, False, True])
+    given.gt_instances.labels = torch.tensor([2, 1, 0])
+    features = model.extract_feat(torch.randn(1, 3, SIDE, SIDE))
+    proposals = [InstanceData(bboxes=torch.tensor(BOXES) + 2, scores=torch.ones(3))]
+    model.roi_head.loss(features, proposals, [given])["loss_mask"].backward()
+    last = model.roi_head.mask_head.logits
+    assert last.weight.shape[0] == 4
+    # The instance of class 1 has no mask, and there is none of class 3.
+    assert last.weight.grad.flatten(1).any(dim=1).tolist() == [True, False, True, False]
+
+
+def test_a_class_specific_head_shows_the_mask_of_the_detected_class() -> None:
+    model = build(class_agnostic=False).eval()
+    model.roi_head.test_cfg.score_thr = 0.0
+    # The mask of label k is (k + 1) / 10 everywhere.
+    last = model.roi_head.mask_head.logits
+    torch.nn.init.zeros_(last.weight)
+    last.bias.data = torch.logit(torch.tensor([0.1, 0.2, 0.3, 0.4]))
+    with torch.inference_mode():
+        features = model.extract_feat(torch.randn(1, 3, SIDE, SIDE))
+        found = model.detect(features, [sample([], [])])[0]
+        assert len(set(found.labels.tolist())) > 1
+        assert torch.allclose(found.mask_crops[:, 5, 7], (found.labels + 1) / 10)
+        # On a given box: the class that the box head, made to see but one, sees.
+        model.roi_head.bbox_head.fc_cls.bias.data = torch.tensor([0.0, 0.0, 50.0, 0.0, 90.0])
+        (crops,) = model.masks_on_boxes(features, [sample([], [])], [torch.tensor(BOXES)])
+        assert torch.allclose(crops, torch.tensor(0.3))
+        assert [len(crops) for crops in model.masks_on_boxes(features, [sample([], [])], [torch.zeros(0, 4)])] == [0]
 
 
 def test_an_unknown_crop_source_is_refused() -> None:

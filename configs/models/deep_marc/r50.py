@@ -21,7 +21,7 @@ slots = dict(
     trunk=["model.roi_head.mask_head.trunk"],
     crop_source=["model.roi_head.crop_source"],
     max_detections=["model.test_cfg.rcnn.max_per_img"],
-    num_classes=["model.roi_head.bbox_head.num_classes"],
+    num_classes=["model.roi_head.bbox_head.num_classes", "model.roi_head.mask_head.num_classes"],
     upsample_channels=["model.roi_head.mask_head.upsample_channels"],
     roi_size=["model.roi_head.mask_roi_extractor.roi_layer.output_size"],
 )
@@ -87,7 +87,16 @@ model = dict(
             out_channels=256,
             featmap_strides=[4, 8, 16, 32],
         ),
-        mask_head=dict(type="DeepMarcMaskHead", in_channels=256, trunk=None, upsample_channels=64, loss_weight=1.0),
+        mask_head=dict(
+            type="DeepMarcMaskHead",
+            in_channels=256,
+            trunk=None,
+            upsample_channels=64,
+            # False: a mask for each class (Table 12, class-specific).
+            class_agnostic=True,
+            num_classes=80,
+            loss_weight=1.0,
+        ),
     ),
     train_cfg=dict(
         rpn=dict(
