@@ -60,7 +60,7 @@ def _splits(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Rows]:
             "name": split.name,
             "version": split.version,
             "seen": len(split.seen),
-            "unseen": len(split.unseen),
+            "unseen": "rest" if split.unseen_is_rest else len(split.unseen),
             "description": split.description,
         }
         (single if split.name.startswith(SINGLE_SOURCE) else rows).append(row)

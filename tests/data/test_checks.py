@@ -174,3 +174,15 @@ def test_many_images_are_decoded_by_several_processes_in_order(folder: Path) -> 
     check_pixels(records, folder / "images", skip={1}, report=report, title="check", workers=2)
     places = [problem.where for problem in collector.problems()]
     assert places == [f"f: images[{place}]" for place in range(3, 300, 2)]
+
+
+def test_an_lvis_file_to_score_on_may_have_other_categories_than_the_training_file(folder: Path) -> None:
+    dataset(folder, categories=[{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}])
+    train = Subset(annotations=(folder / "val.json").rename(folder / "train.json"), images=folder / "images")
+    names = zip("abc", range(3), strict=True)
+    size = {"height": HEIGHT, "width": WIDTH, "neg_category_ids": [], "not_exhaustive_category_ids": []}
+    images = [{"id": place, "coco_url": f"http://x.org/images/{name}.jpg", **size} for name, place in names]
+    lvis = [{"id": 1, "name": "house_cat", "synset": "cat.n.01", "frequency": "f"}]
+    val = dataset(folder, images=images, categories=lvis).val
+    val = Subset(annotations=val.annotations, images=folder)  # their names have the folder in them
+    assert lines(DatasetConfig(name="mine", root=folder, train=train, val=val)) == []
