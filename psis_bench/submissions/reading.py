@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any, TypeVar
@@ -147,6 +148,32 @@ def parse_model(content: bytes | str, model: type[Part], *, where: str) -> Part:
         return model.model_validate_json(content)
     except ValidationError as error:
         raise InvalidFileError(problems_of(error, where=where)) from None
+
+
+def read_without_wrong_texts(path: Path, model: type[Part]) -> Part:
+    """Read a JSON file of which `read_model` has found fault, with every wrong text replaced by ``x``.
+
+    Raises:
+        InvalidFileError: Something other than texts is wrong.
+    """
+    try:
+        return read_model(path, model)
+    except InvalidFileError as invalid:
+        try:
+            content = parse_json(read_bytes(path), where=str(path))
+        except UserError:
+            raise invalid from None
+    try:
+        model.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_context=False):
+            if isinstance(fault["input"], str):
+                *parents, last = fault["loc"]
+                owner: Any = content
+                for step in parents:
+                    owner = owner[step]
+                owner[last] = "x"
+    return parse_model(json.dumps(content), model, where=str(path))
 
 
 def problems_of(error: ValidationError, *, where: str) -> list[Problem]:

@@ -142,10 +142,11 @@ def _validate_one(path: Path, options: Options) -> Report:
 
 
 def _look_into(folder: Path, report: Report, options: Options) -> None:
-    parts = read_parts(folder, report.problems)
+    report.parts = read_parts(folder, report.problems)
+    # A wrong text hides nothing else: the numbers are looked at all the same.
+    parts = report.parts or _without_wrong_texts(folder)
     if parts is None:
         return
-    report.parts = parts
     report.problems += [*consistency.check_seeds(parts), *consistency.check_weights(parts)]
     predictions = _predictions_of(parts, report, options)
     if predictions is not None:
@@ -226,6 +227,17 @@ def _compare_with_record(folder: Path, report: Report) -> None:
         report.notes.append(
             f"on record as {said.tier}, by {said.checked_with}; this check went as far as {report.tier}"
         )
+
+
+def _without_wrong_texts(folder: Path) -> Parts | None:
+    """Return the files with every wrong text of the description replaced; None when something else is wrong, too."""
+    try:
+        submission = reading.read_without_wrong_texts(folder / reading.SUBMISSION, Submission)
+        metrics = reading.read_model(folder / reading.METRICS, Metrics)
+        per_class = reading.read_per_class(folder / reading.PER_CLASS)
+    except InvalidFileError:
+        return None
+    return Parts(folder=folder, submission=submission, metrics=metrics, per_class=per_class)
 
 
 def _problems_of_record(path: Path) -> list[Problem]:

@@ -162,6 +162,20 @@ def test_missing_files_and_fields_are_all_told_at_once(quick: World) -> None:
     assert told(quick.check()) == "metrics.json: is missing; make the submission with psis-bench bundle"
 
 
+def test_a_wrong_text_does_not_hide_a_wrong_number(world: World) -> None:
+    world.set("submission.json", "authors.1", "<b>B</b>")
+    world.set("submission.json", "model.name", "../x")
+    world.set("metrics.json", "groups.unseen.mask.AP", 0.5)
+    world.set("submission.json", "predictions.files.0.bytes", 7)
+    lines = told(validate_without_process(world)).splitlines()
+    assert [line.partition(": ")[2].partition(": ")[0] for line in lines] == [
+        "model.name",
+        "authors[1]",
+        "predictions.files[0].bytes",
+        "groups.unseen.mask.AP",
+    ]
+
+
 def test_a_part_that_is_gone_or_one_too_many_is_named(world: World) -> None:
     folder = world.submission / "predictions" / "detections"
     shutil.copyfile(folder / "part-00000.parquet", folder / "part-00001.parquet")
