@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test exactness validate-submissions hostile check format clean
+.PHONY: help install demo test exactness recipes validate-submissions hostile check format clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -35,6 +35,9 @@ validate-submissions: $(STAMP) ## check every submission of the model zoo, as th
 
 hostile: $(STAMP) ## refuse every hostile submission of the tests, with time and memory (a few minutes)
 	@$(BIN)/python benchmarks/hostile_submissions.py
+
+recipes: $(STAMP) ## two iterations of every recipe whose model is there, made narrow (some minutes)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m all_recipes tests/end_to_end/test_recipes.py
 
 check: $(STAMP) ## format, lint, types, spelling
 	@$(BIN)/ruff format --check .
