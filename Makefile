@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test exactness recipes validate-submissions hostile check format clean
+.PHONY: help install demo test test-cluster exactness recipes validate-submissions hostile check format clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -27,6 +27,9 @@ demo: $(STAMP) ## train, predict, score and report on synthetic images: a table 
 test: $(STAMP) ## all tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 
+recipes: $(STAMP) ## two iterations of every recipe whose model is there, made narrow (some minutes)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m all_recipes tests/end_to_end/test_recipes.py
+
 exactness: $(STAMP) ## hold every score to the packages that define it (half an hour): docs/exactness.md
 	@OMP_NUM_THREADS=1 PYTHONPATH=tests/support $(BIN)/python -m exactness --data $(or $(PSIS_BENCH_SHARED),../shared/data)
 
@@ -36,8 +39,9 @@ validate-submissions: $(STAMP) ## check every submission of the model zoo, as th
 hostile: $(STAMP) ## refuse every hostile submission of the tests, with time and memory (a few minutes)
 	@$(BIN)/python benchmarks/hostile_submissions.py
 
-recipes: $(STAMP) ## two iterations of every recipe whose model is there, made narrow (some minutes)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m all_recipes tests/end_to_end/test_recipes.py
+test-cluster: $(STAMP) ## SLURM for real, two nodes on this machine (as root, with slurmctld, slurmd, slurm-client, munge)
+	@$(PIP) install --quiet -c constraints.txt -e '.[slurm]'
+	@PSIS_BENCH_TEST_CLUSTER=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster
 
 check: $(STAMP) ## format, lint, types, spelling
 	@$(BIN)/ruff format --check .

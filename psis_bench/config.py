@@ -48,6 +48,8 @@ class RunConfig:
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:<n>"`` or ``"mps"``.
         workers: Processes that load data; 0 loads in the main process.
         threads: CPU threads of torch; 0 takes every core.
+        gpus: Processes of a training on each node, each with a GPU of its own; on CPUs each with its share of cores.
+        nodes: Nodes of a SLURM job that a training is shared out to.
         out: The run directory; filled in when the configuration is resolved.
         box_jitter: Strengths of boxes that are not tight, on which masks are predicted too, as ``"0.1,0.2"``.
         overwrite: First stage whose results may be thrown away; ``"none"``: nothing is.
@@ -65,6 +67,8 @@ class RunConfig:
     device: str = "auto"
     workers: int = 1
     threads: int = 0
+    gpus: int = 1
+    nodes: int = 1
     out: str | None = None
     box_jitter: str | None = None
     overwrite: str = "none"
@@ -335,6 +339,8 @@ def _check(config: RunConfig) -> RunConfig:
         ("seed", config.seed, 0),
         ("workers", config.workers, 0),
         ("threads", config.threads, 0),
+        ("gpus", config.gpus, 1),
+        ("nodes", config.nodes, 1),
     ):
         if number is not None and number < least:
             raise UserError(f"{key}={number} is too small", cure=f"give a whole number of at least {least}")

@@ -28,13 +28,14 @@ class Bar:
 
 
 @contextmanager
-def progress(title: str, *, total: float | None, done: float = 0) -> Iterator[Bar]:
+def progress(title: str, *, total: float | None, done: float = 0, shown: bool = True) -> Iterator[Bar]:
     """Show a bar with count, elapsed and remaining time on standard error while the block runs.
 
     Args:
         title: What is going on, e.g. ``"train"``.
         total: How many steps there are; None when unknown.
         done: How many of them were done before (a resumed stage).
+        shown: False keeps the bar to itself: one of several processes shows it.
     """
     columns = (
         TextColumn("{task.description:<10}"),
@@ -45,5 +46,5 @@ def progress(title: str, *, total: float | None, done: float = 0) -> Iterator[Ba
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", style="dim"),
     )
-    with Progress(*columns, console=err, refresh_per_second=4) as shown:
-        yield Bar(shown, shown.add_task(title, total=total, completed=int(done), note=""))
+    with Progress(*columns, console=err, refresh_per_second=4, disable=not shown) as bars:
+        yield Bar(bars, bars.add_task(title, total=total, completed=int(done), note=""))

@@ -21,7 +21,7 @@ from psis_bench.files import sha256_of_json, write_error, write_json, write_text
 from psis_bench.run import OUTPUTS, RunDirectory, Stage
 
 # Where and how fast, not what. Data that moved to another folder is told by the hash of its annotations.
-NEUTRAL = frozenset({"out", "overwrite", "workers", "threads", "device", "data.root"})
+NEUTRAL = frozenset({"out", "overwrite", "workers", "threads", "gpus", "nodes", "device", "data.root"})
 _PREDICT_ONLY = ("mm.model.test_cfg.", "mm.test_")
 
 

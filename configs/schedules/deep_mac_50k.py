@@ -1,8 +1,8 @@
 """Deep-MAC's schedule: 50,000 iterations of 128 images (54 epochs of COCO).
 
-Source: the four official ``center_net_deepmac_*.config`` files (tensorflow/models), at 512 and at 1024 pixels alike: Adam,
-epsilon 1e-7, learning rate 1e-3 falling along a cosine to zero at 50,000, linear warm-up from 2.5e-4 over 5,000. No weight
-decay, no clipping of gradients, no averaging of weights. Batch size is set in the model's config.
+Source: the four official ``center_net_deepmac_*.config`` files (tensorflow/models), at 512 and at 1024 pixels alike:
+Adam, epsilon 1e-7, learning rate 1e-3 falling along a cosine to zero at 50,000, linear warm-up from 2.5e-4 over
+5,000. No weight decay, no clipping of gradients, no averaging of weights. Batch size is set in the model's config.
 """
 
 max_iters = 50_000

@@ -21,6 +21,7 @@ keys:
   device=NAME        auto | cpu | cuda | cuda:N                   [auto]
   workers=N          processes that load data                     [1]
   threads=N          CPU threads, 0: all cores                    [0]
+  gpus=N nodes=N     processes of a training on each node, a GPU each; nodes of a SLURM job    [1]
   out=DIR            the run directory        [runs/<split>/<what is chosen>-seed<N>]
   box_jitter=S,S     also predict masks on boxes moved by these shares of their size, as 0.1,0.2
   overwrite=STAGE    none | train | predict | score | report | all: results from this stage on
@@ -161,6 +162,65 @@ COMMANDS: dict[str, Command] = {
         argument="what",
         argument_help="make or check, and its settings",
         options=(_JSON, Option("dry-run", "make: show what would be made")),
+    ),
+    "plot": Command(
+        summary="the figures and tables of the paper, from runs",
+        description="Draw a figure or make a table of the paper from runs or sweeps that are scored.\n"
+        "Without arguments: the plots that there are, and their own keys.\n\n"
+        "  out=DIR            where the files go: pictures, and the numbers in them as CSV   [runs/plots/NAME]\n"
+        "  format=LIST        of pdf, svg, png                                               [pdf,png]\n"
+        "  model=, mask_head=, data=, ...  which runs are meant, where there are several of one split and seed",
+        module="psis_bench.commands.plot",
+        examples=(
+            "psis-bench plot",
+            "psis-bench plot figure5b runs/sweeps/transfer",
+            "psis-bench plot figure5a runs/sweeps/transfer metric=gt_box_miou format=svg out=figures",
+        ),
+        argument="what",
+        argument_help="the plot, folders of runs or sweeps, and its settings",
+        options=(_JSON,),
+    ),
+    "sweep": Command(
+        summary="many runs: lists and patterns of keys, on this machine or on a cluster",
+        description="Run every combination of keys that hold lists (a,b) or patterns (*), each a run in out=DIR/jobs.\n"
+        "Only what is missing or failed is started, so the same command continues a stopped sweep and\n"
+        "several may work on one folder. Ends with a table of the jobs; exit code 1 while one has failed.\n\n"
+        "  out=DIR            the folder of the sweep; alone it stands for the keys that were last used there\n"
+        "  launcher=NAME      local: as many jobs at once as there are GPUs, or cores    [local]\n"
+        "                     slurm: job arrays, put back when preempted    print: the commands\n"
+        "  parallel=N         jobs at once                                 [GPUs, or cores]\n"
+        "  retries=N          how often a job that fails is begun again    [0]\n"
+        "  until=STAGE        train | predict | score | report             [report]\n"
+        "  slurm.KEY=VALUE    partition, time (minutes), mem, account, ... as submitit names them\n"
+        "  wait=true          with launcher=slurm: wait for the jobs       [false]\n\n"
+        "All other keys are those of psis-bench run.",
+        module="psis_bench.commands.sweep",
+        examples=(
+            "psis-bench sweep split=single_source/*,fully_supervised seed=0,1,2 out=runs/sweeps/transfer",
+            "psis-bench sweep split=voc2nonvoc mask_head=resnet*,hourglass20 out=runs/sweeps/heads --dry-run",
+            "psis-bench sweep out=runs/sweeps/transfer launcher=slurm slurm.partition=gpu slurm.time=600",
+        ),
+        argument="key=value",
+        argument_help="settings as above, and keys of a run with lists and patterns",
+        options=(
+            _JSON,
+            Option("dry-run", "show the jobs and their states; start nothing"),
+            Option("all", "show every row of a table of more than 60 jobs"),
+        ),
+    ),
+    "leaderboard": Command(
+        summary="build the leaderboard: a static site, and the tables of model_zoo/README.md",
+        description="Build the leaderboard from model_zoo/: published rows and submissions.\n\n"
+        "  build [out=DIR] [zoo=DIR] [pictures=NAME|YAML] [data.root=DIR]\n"
+        "                 out: folder of the site [site]; zoo: what it is built from [model_zoo]\n"
+        "                 pictures: draw masks on the images of this data set, which you may publish\n\n"
+        "The site opens from the disk or from any static host; it needs no network. A submission that cannot be\n"
+        "read is named, nothing is written, and the exit code is 1.",
+        module="psis_bench.commands.leaderboard",
+        examples=("psis-bench leaderboard build", "psis-bench leaderboard build out=public pictures=synthetic"),
+        argument="build",
+        argument_help="build, and its settings",
+        options=(_JSON,),
     ),
     **SUBMISSION_COMMANDS,
     "zoo": Command(

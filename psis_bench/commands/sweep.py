@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,11 @@ from psis_bench.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from psis_bench.sweep.plan import Job
+    from psis_bench.sweep.probe_settings import ProbeSettings
     from psis_bench.sweep.states import JobStatus
 
 LAUNCHERS = ("local", "slurm", "print")
-_SETTINGS = ("out", "launcher", "parallel", "retries", "until", "wait")
+_SETTINGS = ("out", "launcher", "parallel", "retries", "until", "wait", "probe")
 _STAGES = ("train", "predict", "score", "report")
 
 
@@ -33,7 +34,9 @@ class Sweep:
     until: str = "report"
     wait: bool = False
     slurm: dict[str, str] = field(default_factory=dict)
+    probe: ProbeSettings | None = None
     keys: list[str] = field(default_factory=list)
+    given_keys: bool = True
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -44,7 +47,7 @@ def execute(options: argparse.Namespace) -> int:
     from psis_bench.sweep.states import read_states
 
     sweep = read_sweep(options.arguments)
-    jobs = plan_jobs(sweep.keys, folder=sweep.folder)
+    jobs = plan_jobs(sweep.keys, folder=sweep.folder, identity=_identity(sweep))
     if options.dry_run:
         statuses = read_states(jobs, until=Stage(sweep.until), now=clock_of(sweep.folder), queued=_queued(sweep))
         _show(sweep, statuses, options)
@@ -54,6 +57,13 @@ def execute(options: argparse.Namespace) -> int:
     if sweep.launcher == "print":
         return _print_commands(sweep, jobs)
     _make_data(jobs)
+    if sweep.probe is not None:
+        from psis_bench.sweep.probe import NOTE, run_probe
+
+        statuses = run_probe(jobs, folder=sweep.folder, settings=sweep.probe)
+        _show(sweep, statuses, options)
+        _tell(NOTE, options)
+        return _exit_code(statuses)
     statuses = _run_local(sweep, jobs, options) if sweep.launcher == "local" else _submit(sweep, jobs, options)
     _show(sweep, statuses, options)
     return _exit_code(statuses)
@@ -68,6 +78,7 @@ def read_sweep(arguments: Sequence[str]) -> Sweep:
     words = list(arguments)
     given: dict[str, str] = {}
     slurm: dict[str, str] = {}
+    probe: dict[str, str] = {}
     keys: list[str] = []
     for place, word in enumerate(words):
         key, equals, text = word.partition("=")
@@ -75,6 +86,8 @@ def read_sweep(arguments: Sequence[str]) -> Sweep:
             given["out"] = word
         elif key.startswith("slurm."):
             slurm[key.removeprefix("slurm.")] = text
+        elif key.startswith("probe."):
+            probe[key.removeprefix("probe.")] = text
         elif key in _SETTINGS:
             given[key] = text
         else:
@@ -82,15 +95,38 @@ def read_sweep(arguments: Sequence[str]) -> Sweep:
     if "out" not in given:
         raise UserError("no folder is given", cure="add out=, as in out=runs/sweeps/transfer")
     folder = Path(given["out"]).expanduser()
-    sweep = Sweep(folder=folder, slurm=slurm, keys=keys or _keys_of(folder))
+    sweep = Sweep(folder=folder, slurm=slurm, keys=keys or _keys_of(folder), given_keys=bool(keys))
     sweep.launcher = _one_of("launcher", given.get("launcher", "local"), LAUNCHERS)
     sweep.until = _one_of("until", given.get("until", "report"), _STAGES)
     sweep.wait = _one_of("wait", given.get("wait", "false"), ("true", "false")) == "true"
     sweep.parallel = _whole("parallel", given["parallel"], least=1) if "parallel" in given else None
     sweep.retries = _whole("retries", given.get("retries", "0"), least=0)
+    _read_probe(sweep, given, probe)
     if slurm and sweep.launcher != "slurm":
         raise UserError(f"slurm.{next(iter(slurm))}= goes with launcher=slurm", cure="add launcher=slurm")
     return sweep
+
+
+def _read_probe(sweep: Sweep, given: Mapping[str, str], settings: Mapping[str, str]) -> None:
+    """Turn probe mode on when it is asked for, or when the sweep that is there was made in it."""
+    from psis_bench.sweep.probe_settings import ProbeSettings
+
+    wanted = _one_of("probe", given.get("probe", "false"), ("true", "false")) == "true"
+    before = {} if "probe" in given or sweep.given_keys else _plan(sweep.folder).get("probe", {})
+    if before:
+        wanted, settings = True, {**{key: str(value).lower() for key, value in before.items()}, **settings}
+    if wanted:
+        sweep.probe = ProbeSettings.read(settings)
+        sweep.until = _one_of("until", given.get("until", "score"), ("score",))
+        _one_of("launcher", sweep.launcher, ("local",))
+    elif settings:
+        raise UserError(f"probe.{next(iter(settings))}= goes with probe=true", cure="add probe=true")
+
+
+def _identity(sweep: Sweep) -> dict[str, Any] | None:
+    from psis_bench.sweep.probe import identity
+
+    return None if sweep.probe is None else identity(sweep.probe)
 
 
 def _one_of(key: str, value: str, allowed: Sequence[str]) -> str:
@@ -111,16 +147,25 @@ def _plan_file(folder: Path) -> Path:
 
 def _keys_of(folder: Path) -> list[str]:
     """Return the keys with which a sweep's folder was last used."""
+    return [str(key) for key in _plan(folder)["arguments"]]
+
+
+def _plan(folder: Path) -> dict[str, Any]:
+    """Return what a sweep's folder was last asked for."""
+    path = _plan_file(folder)
     try:
-        return [str(key) for key in json.loads(_plan_file(folder).read_text(encoding="utf-8"))["arguments"]]
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(plan, dict) or not isinstance(plan.get("arguments"), list):
+            raise ValueError("not a plan")
     except FileNotFoundError:
         raise UserError(
             "no split is given, and no sweep is there",
             where=str(folder),
             cure="add e.g. split=single_source/* seed=0,1,2",
         ) from None
-    except (ValueError, KeyError, TypeError):
-        raise UserError("damaged", where=str(_plan_file(folder)), cure="give the keys of the sweep again") from None
+    except ValueError:
+        raise UserError("damaged", where=str(path), cure="give the keys of the sweep again") from None
+    return plan
 
 
 def _write_plan(sweep: Sweep, jobs: Sequence[Job]) -> None:
@@ -128,6 +173,8 @@ def _write_plan(sweep: Sweep, jobs: Sequence[Job]) -> None:
     from psis_bench.files import write_json
 
     content = {"schema": 1, "arguments": sweep.keys, "until": sweep.until, "jobs": [job.id for job in jobs]}
+    if sweep.probe is not None:
+        content |= {"probe": sweep.probe.to_dict(), "identity": _identity(sweep)}
     write_json(_plan_file(sweep.folder), {**content, "psis_bench": __version__})
 
 
@@ -146,7 +193,9 @@ def _run_local(sweep: Sweep, jobs: Sequence[Job], options: argparse.Namespace) -
 
     config = jobs[0].config
     gpus = [] if config.device in ("cpu", "mps") else visible_gpus()
-    slots = find_slots(parallel=sweep.parallel, gpus=gpus, threads=config.threads)
+    if config.nodes > 1:
+        raise UserError(f"nodes={config.nodes} are those of a cluster", cure="use launcher=slurm, or leave nodes= out")
+    slots = find_slots(parallel=sweep.parallel, gpus=gpus, gpus_each=config.gpus, threads=config.threads)
     _tell(f"sweep   {sweep.folder}: {len(jobs)} jobs, {len(slots)} at once ({slots[0].name}, ...)", options)
     cores = len(os.sched_getaffinity(0))
     pool = LocalPool(
@@ -154,7 +203,7 @@ def _run_local(sweep: Sweep, jobs: Sequence[Job], options: argparse.Namespace) -
         folder=sweep.folder,
         until=Stage(sweep.until),
         slots=slots,
-        threads=config.threads or max(1, cores // len(slots)),
+        threads=config.threads or max(1, cores // (len(slots) * config.gpus)),
         retries=sweep.retries,
     )
     return pool.run()

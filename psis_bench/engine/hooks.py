@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -40,7 +41,8 @@ class TrainLog(Hook):
 
     Args:
         path: One object a line: ``iteration``, each loss, ``lr`` and ``seconds`` since this process began.
-            After a resume an iteration may occur twice; the later line counts.
+            After a resume an iteration may occur twice; the later line counts. Of several processes the losses are
+            averaged, which for a loss of this package gives that of the whole batch, and the main one writes.
         interval: Iterations a line.
         bar: The progress bar.
     """
@@ -64,7 +66,7 @@ class TrainLog(Hook):
             UserError: A loss is NaN or infinite. The last checkpoint, from before it, stays.
         """
         iteration = runner.iter + 1
-        losses = {name: float(value.detach()) for name, value in (outputs or {}).items() if "loss" in name}
+        losses = self._losses(outputs or {})
         for name, value in losses.items():
             if not math.isfinite(value):
                 raise UserError(
@@ -78,10 +80,18 @@ class TrainLog(Hook):
         if iteration % self.interval == 0 or iteration == runner.max_iters:
             self._write(runner, iteration)
 
+    @staticmethod
+    def _losses(outputs: dict[str, Any]) -> dict[str, float]:
+        names = [name for name in outputs if "loss" in name]
+        values = torch.stack([outputs[name].detach().float() for name in names]) if names else torch.empty(0)
+        all_reduce(values, "mean")
+        return dict(zip(names, values.tolist(), strict=True))
+
     def _write(self, runner: Runner, iteration: int) -> None:
         line = {"iteration": iteration, **{name: total / self.count for name, total in self.sums.items()}}
         line["lr"] = runner.optim_wrapper.get_lr()["lr"][0]
         line["seconds"] = time.monotonic() - self.began
-        with self.path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(line) + "\n")
+        if is_main_process():
+            with self.path.open("a", encoding="utf-8") as log:
+                log.write(json.dumps(line) + "\n")
         self.sums, self.count = {}, 0

@@ -17,6 +17,8 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import get_world_size, is_distributed, is_main_process
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from psis_bench.console import progress
@@ -24,6 +26,7 @@ from psis_bench.data.coco_format import read_coco
 from psis_bench.data.dataset_config import Subset
 from psis_bench.engine import stream, training_set  # noqa: F401 - registers data set, transforms and sampler
 from psis_bench.engine.checkpoints import ResumableCheckpoint, last_checkpoint, save_weights
+from psis_bench.engine.data_parallel import wrapper_config
 from psis_bench.engine.device import use_device
 from psis_bench.engine.hooks import SeedEachIteration, TrainLog
 from psis_bench.engine.images import from_worker
@@ -55,7 +58,8 @@ def train(run: RunDirectory) -> None:
     split = run.split.resolve(coco.categories, where=str(annotations))
     classes = [str(category["name"]) for category in coco.categories]
     config = compose_run(run.config, classes=classes, max_detections=max_detections)
-    write_text(run.mm_config, config.pretty_text)
+    if is_main_process():
+        write_text(run.mm_config, config.pretty_text)
     settings = run.config
     train_model(
         config,
@@ -73,7 +77,17 @@ def train(run: RunDirectory) -> None:
 def training_dataloader(
     config: Config, *, subset: Subset, classes: Sequence[str], seen_ids: Iterable[int], seed: int, workers: int
 ) -> dict[str, Any]:
-    """Return the config of the training data loader."""
+    """Return the config of the training data loader; of several processes each has its share of every batch.
+
+    Raises:
+        UserError: The batch cannot be shared out evenly.
+    """
+    processes = get_world_size()
+    if config.batch_size % processes:
+        raise UserError(
+            f"a batch of {config.batch_size} images cannot be shared out to {processes} processes",
+            cure="choose gpus= and nodes= that divide it, or set mm.batch_size",
+        )
     source = {
         "type": "PartiallySupervisedDataset",
         "ann_file": str(subset.annotations),
@@ -86,7 +100,7 @@ def training_dataloader(
         "pipeline": config.train_pipeline,
     }
     return {
-        "batch_size": config.batch_size,
+        "batch_size": config.batch_size // processes,
         "num_workers": workers,
         "persistent_workers": workers > 0,
         "sampler": {"type": "PositionSampler"},
@@ -132,6 +146,9 @@ def build_runner(
             "randomness": {"seed": seed, "deterministic": False},
             "visualizer": {"type": "Visualizer", "vis_backends": config.get("vis_backends", [])},
             "log_level": "WARNING",
+            # The processes have found each other before (psis_bench.engine.rank).
+            "launcher": "pytorch" if is_distributed() else "none",
+            "model_wrapper_cfg": wrapper_config(device) if is_distributed() else None,
             "load_from": None if resume_from is None else str(resume_from),
             "resume": resume_from is not None,
         }
@@ -159,8 +176,9 @@ def _built(settings: Config, device: torch.device) -> Runner:
             handler.setLevel(logging.ERROR)
     # MMEngine puts the model on whatever the machine has; the user decides here.
     runner.model.to(device)
-    if device.type == "cpu":
-        # A quarter to a half less time for the narrow convolutions of the small models.
+    if device.type == "cpu" and not is_distributed():
+        # A quarter to a half less time for the narrow convolutions of the small models. Several processes have it from
+        # `SharedOut`, since the layout also decides which random number becomes which weight.
         runner.model.to(memory_format=torch.channels_last)
     _ = runner.train_loop  # with its data set
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
@@ -208,7 +226,8 @@ def train_model(
         device=place,
         resume_from=None if last is None else last.path,
     )
-    with progress("train", total=config.max_iters, done=0 if last is None else last.iteration) as bar:
+    done = 0 if last is None else last.iteration
+    with progress("train", total=config.max_iters, done=done, shown=is_main_process()) as bar:
         runner.register_hook(SeedEachIteration(seed=seed))
         runner.register_hook(TrainLog(path=folder / "train_log.jsonl", interval=config.log_interval, bar=bar))
         runner.register_hook(ResumableCheckpoint(folder=checkpoints, interval=config.checkpoint_interval))
@@ -217,7 +236,9 @@ def train_model(
                 runner.train()
         except UserError as error:
             raise from_worker(error) from error
-    weights = {name: value.detach().cpu() for name, value in runner.model.state_dict().items()}
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    weights = {name: value.detach().cpu() for name, value in model.state_dict().items()}
     final = checkpoints / "final.safetensors"
-    save_weights(final, weights, classes=classes)
+    if is_main_process():
+        save_weights(final, weights, classes=classes)
     return final

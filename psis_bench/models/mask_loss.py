@@ -2,7 +2,8 @@
 
 Source: paper section 4 ("mask loss for each instance is only considered if a groundtruth mask is
 available"); official ``deepmac_meta_arch.py``: mean over the pixels of a mask, then the mean over the
-valid instances of a replica's batch. Deep-MARC's official loss divides the sum over pixels by the number
+valid instances of a replica's batch; here of the whole batch, however many processes share it, so that a
+loss does not depend on their number. Deep-MARC's official loss divides the sum over pixels by the number
 of pixels of valid instances + 0.01, which is the same mean up to 1e-5.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import torch
 from mmdet.structures.mask import BitmapMasks
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.nn import functional
 from torchvision.ops import roi_align
 
@@ -27,10 +28,8 @@ def mask_cross_entropy(logits: Tensor, targets: Tensor, has_mask: Tensor) -> Ten
         A scalar. With no mask in the batch it is 0 and still reaches every parameter, because a process
         of a distributed run that skipped its backward pass would hang the others.
     """
-    if not bool(has_mask.any()):
-        return 0.0 * logits.sum()
     pixels = functional.binary_cross_entropy_with_logits(logits[has_mask], targets[has_mask], reduction="none")
-    return pixels.mean(dim=(1, 2)).mean()
+    return mean_over_instances(pixels.mean(dim=(1, 2)), logits)
 
 
 def mask_dice(logits: Tensor, targets: Tensor, has_mask: Tensor) -> Tensor:
@@ -52,7 +51,27 @@ def mask_dice(logits: Tensor, targets: Tensor, has_mask: Tensor) -> Tensor:
         return 0.0 * logits.sum()
     found, wanted = logits[has_mask].sigmoid(), targets[has_mask]
     common, both = (found * wanted).sum(dim=(1, 2)), (found + wanted).sum(dim=(1, 2))
-    return (1 - (2 * common + 1) / (both + 1)).mean()
+    return mean_over_instances(1 - (2 * common + 1) / (both + 1), logits)
+
+
+def mean_over_instances(losses: Tensor, logits: Tensor) -> Tensor:
+    """Return the mean of the losses of a batch's instances.
+
+    In a distributed run it is the share of this process: the sum of its losses over the number of instances that a
+    process has on average. The mean of the shares, which is what averaged gradients belong to, is the mean over all.
+    Every process has to call this, also one without instances.
+
+    Args:
+        losses: (M,), of the instances with a mask; M may be 0.
+        logits: What they were computed from; reached also when M is 0.
+    """
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return losses.mean() if len(losses) else 0.0 * logits.sum()
+    count = logits.new_tensor(float(len(losses)))
+    distributed.all_reduce(count)
+    if not len(losses):
+        return 0.0 * logits.sum()
+    return losses.sum() * distributed.get_world_size() / count
 
 
 def soft_mask_targets(masks: BitmapMasks, boxes: Tensor, indices: Tensor, size: int) -> Tensor:

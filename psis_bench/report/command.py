@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-MACHINE_KEYS: Final = frozenset({"out", "overwrite", "workers", "threads"})
+MACHINE_KEYS: Final = frozenset({"out", "overwrite", "workers", "threads", "gpus", "nodes"})
 """Keys that say where and how fast a run is made, not what it is."""
 
 

@@ -58,11 +58,11 @@ def find_entries(paths: Iterable[Path]) -> list[Entry]:
 def _planned(folder: Path) -> list[Entry]:
     """Return the jobs that a sweep's folder holds or was last asked for."""
     from psis_bench.config import flatten
-    from psis_bench.sweep.plan import plan_jobs
+    from psis_bench.sweep.plan import JOBS, plan_jobs
 
-    begun = {entry.folder.name: entry for entry in _lying_in(folder)}
-    keys = [str(key) for key in json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["arguments"]]
-    for job in plan_jobs(keys, folder=folder):
+    begun = {entry.folder.name: entry for entry in _lying_in(folder / JOBS)}
+    plan = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    for job in plan_jobs([str(key) for key in plan["arguments"]], folder=folder, identity=plan.get("identity")):
         if job.id not in begun:
             config = job.config
             begun[job.id] = Entry(

@@ -47,7 +47,7 @@ def find_slots(*, parallel: int | None, gpus: Sequence[str], gpus_each: int = 1,
     Args:
         parallel: How many are wanted; None: one for each GPU, or without GPUs one for each core.
         gpus: Names of the GPUs, as in ``CUDA_VISIBLE_DEVICES``.
-        gpus_each: GPUs that a job takes.
+        gpus_each: GPUs that a job takes; without GPUs its processes.
         threads: CPU threads that a job asks for; 0: it leaves them open.
 
     Raises:
@@ -55,7 +55,7 @@ def find_slots(*, parallel: int | None, gpus: Sequence[str], gpus_each: int = 1,
     """
     if not gpus:
         cores = len(os.sched_getaffinity(0))
-        count = parallel or max(1, cores // max(1, threads))
+        count = parallel or max(1, cores // (max(1, threads) * gpus_each))
         return [Slot(name=f"cpu {number}") for number in range(count)]
     groups = [list(gpus[begin : begin + gpus_each]) for begin in range(0, len(gpus) - gpus_each + 1, gpus_each)]
     if not groups:

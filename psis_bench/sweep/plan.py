@@ -59,13 +59,14 @@ class Axis:
     values: tuple[str, ...]
 
 
-def plan_jobs(arguments: Sequence[str], *, folder: Path) -> list[Job]:
+def plan_jobs(arguments: Sequence[str], *, folder: Path, identity: Mapping[str, Any] | None = None) -> list[Job]:
     """Return every combination of the values that the arguments list, each once, the last key varying fastest.
 
     Args:
         arguments: ``key=value``; a value may be a list (``seed=0,1,2``) of values and patterns
             (``split=single_source/*``).
         folder: The folder of the sweep.
+        identity: What else the directories of the jobs are hashed from.
 
     Raises:
         UserError: An unknown key, name or value, or a pattern that nothing matches.
@@ -84,10 +85,10 @@ def plan_jobs(arguments: Sequence[str], *, folder: Path) -> list[Job]:
         flat = dict(base)
         for changed in combination:
             flat |= changed
-        identity = job_id(flat)
-        if identity not in jobs:
-            config = replace(_unflattened(flat), out=str(home / identity))
-            jobs[identity] = Job(id=identity, config=config, settings={key: flat[typed[key]] for key in swept})
+        name = job_id({**flat, **(identity or {})})
+        if name not in jobs:
+            config = replace(_unflattened(flat), out=str(home / name))
+            jobs[name] = Job(id=name, config=config, settings={key: flat[typed[key]] for key in swept})
     return list(jobs.values())
 
 

@@ -193,9 +193,14 @@ def _size(status: JobStatus) -> str:
 
 
 def _resources_of(job: Job) -> dict[str, Any]:
+    """Return what one job needs: cores and GPUs for its processes, and one step that starts them on every node."""
     config = job.config
-    resources: dict[str, Any] = {"cpus_per_task": config.threads or config.workers + 1}
-    return resources | ({} if config.device == "cpu" else {"gpus_per_node": 1})
+    resources: dict[str, Any] = {"cpus_per_task": (config.threads or config.workers + 1) * config.gpus}
+    if config.device != "cpu":
+        resources["gpus_per_node"] = config.gpus
+    if config.nodes > 1:
+        resources |= {"nodes": config.nodes, "srun_args": ["--nodes=1", "--ntasks=1"]}
+    return resources
 
 
 def _typed(key: str, text: str) -> Any:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PATIENCE = 180_000
+"""Milliseconds."""
 SERIOUS = {"serious", "critical"}
 
 
@@ -75,7 +77,7 @@ def started() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
+        browser = playwright.chromium.launch(executable_path=path, timeout=PATIENCE)
         try:
             yield browser
         finally:
@@ -91,6 +93,9 @@ def watched(browser: Any, **context: Any) -> Iterator[Watched]:
         context: As Playwright's ``new_context``, e.g. ``viewport`` and ``color_scheme``.
     """
     opened = browser.new_context(**context)
+    # A busy machine fails no test.
+    opened.set_default_timeout(PATIENCE)
+    opened.set_default_navigation_timeout(PATIENCE)
     watch = Watched(opened.new_page())
     watch.page.on("request", lambda request: watch.requests.append(request.url))
     watch.page.on("pageerror", lambda error: watch.complaints.append(str(error)))
