@@ -21,7 +21,8 @@ keys:
   device=NAME        auto | cpu | cuda | cuda:N                   [auto]
   workers=N          processes that load data                     [1]
   threads=N          CPU threads, 0: all cores                    [0]
-  gpus=N nodes=N     processes of a training on each node, a GPU each; nodes of a SLURM job    [1]
+  gpus=N             processes of a training on each node, each with a GPU    [1]
+  nodes=N            nodes of a SLURM job that a training is shared out to    [1]
   out=DIR            the run directory        [runs/<split>/<what is chosen>-seed<N>]
   box_jitter=S,S     also predict masks on boxes moved by these shares of their size, as 0.1,0.2
   overwrite=STAGE    none | train | predict | score | report | all: results from this stage on
@@ -192,7 +193,9 @@ COMMANDS: dict[str, Command] = {
         "  retries=N          how often a job that fails is begun again    [0]\n"
         "  until=STAGE        train | predict | score | report             [report]\n"
         "  slurm.KEY=VALUE    partition, time (minutes), mem, account, ... as submitit names them\n"
-        "  wait=true          with launcher=slurm: wait for the jobs       [false]\n\n"
+        "  wait=true          with launcher=slurm: wait for the jobs       [false]\n"
+        "  probe=true         one detector, frozen, and a mask head for each split on its features (docs/sweeps.md);\n"
+        "                     probe.iterations=N, probe.batch=N, probe.detections=true\n\n"
         "All other keys are those of psis-bench run.",
         module="psis_bench.commands.sweep",
         examples=(
