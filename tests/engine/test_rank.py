@@ -171,6 +171,6 @@ def test_with_no_mask_anywhere_the_loss_is_zero_and_reaches_every_parameter() ->
     logits = torch.ones((2, 3, 3), requires_grad=True)
     loss = mean_over_instances(logits.new_zeros(0), logits)
     loss.backward()
-    assert float(loss) == 0.0
+    assert loss.item() == 0.0
     assert logits.grad is not None
     assert not logits.grad.any()
