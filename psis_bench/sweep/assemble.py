@@ -62,13 +62,13 @@ def _planned(folder: Path) -> list[Entry]:
 
     begun = {entry.folder.name: entry for entry in _lying_in(folder / JOBS)}
     plan = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    # In the order of the plan: the folders' names are hashes.
+    entries = []
     for job in plan_jobs([str(key) for key in plan["arguments"]], folder=folder, identity=plan.get("identity")):
-        if job.id not in begun:
-            config = job.config
-            begun[job.id] = Entry(
-                folder=job.folder, split=config.split, seed=config.seed, settings=_told_apart(flatten(config))
-            )
-    return list(begun.values())
+        config = job.config
+        planned = Entry(folder=job.folder, split=config.split, seed=config.seed, settings=_told_apart(flatten(config)))
+        entries.append(begun.pop(job.id, planned))
+    return [*entries, *begun.values()]
 
 
 def _lying_in(folder: Path) -> list[Entry]:
