@@ -27,6 +27,7 @@ _READ = (
     "param_scheduler",
     "vis_backends",
     "only_images_with_masks",
+    "shape_priors",
     *_COUNTS,
 )
 
@@ -164,7 +165,7 @@ def compose_run(run: RunConfig, *, classes: Sequence[str], max_detections: int =
             # A config file may name a number once and use it in several places: these have their copies by now.
             raise UserError(f"mm.{first} has no effect", cure=f"set what is made from it in mm.{', mm.'.join(_READ)}")
         override(config, path.removeprefix("+"), value, add=path.startswith("+"))
-    for name in _COUNTS:
+    for name in (name for name in _COUNTS if name in config):
         if type(config[name]) is not int or config[name] < 1:
             raise UserError(f"mm.{name} is {config[name]!r}", cure="give a whole number of at least 1")
     return config
@@ -184,7 +185,7 @@ def compose_model(
 
     Args:
         model: Name below ``configs/models``, or the path of a config file.
-        mask_head: Name below ``configs/mask_heads``; None takes the model's own.
+        mask_head: Name below ``configs/mask_heads``; None takes the model's own, if it has a choice of them.
         crop_source: ``"gt"`` or ``"proposals+gt"``; None takes the model's own.
         schedule: Name below ``configs/schedules``; None takes the model's own.
         iterations: Length of training; None takes the schedule's own.
@@ -194,29 +195,48 @@ def compose_model(
     Returns:
         A config with ``model``, ``train_pipeline``, ``test_pipeline``, ``batch_size``, ``optim_wrapper``,
         ``param_scheduler``, ``max_iters``, ``checkpoint_interval``, ``log_interval``, ``test_images_per_part``
-        (images that one file of predictions holds) and ``only_images_with_masks`` (whether the other images are
-        left out of training).
+        (images that one file of predictions holds), ``only_images_with_masks`` (whether the other images are left out
+        of training) and ``trained``: a model that is not has no train pipeline and no schedule.
     """
     config = load_config(check_name("models", model))
-    head = load_config(check_name("mask_heads", mask_head or config.mask_head))
+    choices = {"crop_source": crop_source, "num_classes": len(classes), "max_detections": max_detections}
+    config.mask_head = mask_head or config.get("mask_head")
+    if config.mask_head is not None:
+        choices |= _head_choices(config, config.mask_head)
+    fill_slots(config, choices)
+    config.trained = config.get("trained", True)
+    _add_schedule(config, schedule=schedule, iterations=iterations)
+    config.test_images_per_part = config.get("test_images_per_part", 64)
+    config.only_images_with_masks = config.get("only_images_with_masks", False)
+    return config
+
+
+def _head_choices(config: Config, name: str) -> dict[str, Any]:
+    """Return what a mask head brings into the slots of a model.
+
+    Raises:
+        UserError: The model has no place for a trunk.
+    """
+    if "trunk" not in config.get("slots", {}):
+        raise UserError("the model has a mask head of its own, or none", cure="leave mask_head= out")
+    head = load_config(check_name("mask_heads", name))
     trunk = {**head.trunk, **config.get("trunk_overrides", {})}
-    fill_slots(
-        config,
-        {
-            "trunk": trunk,
-            "crop_source": crop_source,
-            "num_classes": len(classes),
-            "max_detections": max_detections,
-            "roi_size": head.get("roi_size"),
-            "upsample_channels": head.get("upsample_channels"),
-        },
-    )
+    return {"trunk": trunk, "roi_size": head.get("roi_size"), "upsample_channels": head.get("upsample_channels")}
+
+
+def _add_schedule(config: Config, *, schedule: str | None, iterations: int | None) -> None:
+    """Add the schedule of a model that is trained.
+
+    Raises:
+        UserError: One is given for a model that is not.
+    """
+    if not config.trained:
+        for key, value in (("schedule", schedule), ("iterations", iterations)):
+            if value is not None:
+                raise UserError("the model is not trained", cure=f"leave {key}= out")
+        return
     plan = load_config(check_name("schedules", schedule or config.schedule))
     if iterations is not None:
         scale_schedule(plan, iterations)
     for name in ("max_iters", "checkpoint_interval", "log_interval", "optim_wrapper", "param_scheduler"):
         config[name] = plan[name]
-    config.mask_head = mask_head or config.mask_head
-    config.test_images_per_part = config.get("test_images_per_part", 64)
-    config.only_images_with_masks = config.get("only_images_with_masks", False)
-    return config
