@@ -73,7 +73,7 @@ def config_files(model: str, mask_head: str | None = None, schedule: str | None 
         for kind, word in _WORDS.items()
         if kind in chosen and (name := chosen[kind] or _assigned_text(files, word))
     ]
-    return sorted(files | _with_bases(own))
+    return sorted({*files, *_with_bases(own)})
 
 
 def own_choice(model: str, kind: str) -> str | None:
@@ -124,8 +124,9 @@ def _meaning(path: Path) -> str:
     return ast.unparse(module)
 
 
-def _assigned_text(files: set[Path], name: str) -> str | None:
-    for path in sorted(files):
+def _assigned_text(files: list[Path], name: str) -> str | None:
+    """Return what the first file that assigns to a name says, if that is a text: a config wins over its bases."""
+    for path in files:
         for node in _parse(path).body:
             if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
                 value = node.value.value if isinstance(node.value, ast.Constant) else None
@@ -133,15 +134,15 @@ def _assigned_text(files: set[Path], name: str) -> str | None:
     return None
 
 
-def _with_bases(paths: list[Path]) -> set[Path]:
-    """Follow ``_base_ = [...]`` and ``from .x import *`` to every file that takes part."""
-    found: set[Path] = set()
+def _with_bases(paths: list[Path]) -> list[Path]:
+    """Follow ``_base_ = [...]`` and ``from .x import *`` to every file that takes part; bases come last."""
+    found: list[Path] = []
     waiting = [path.resolve() for path in paths]
     while waiting:
-        path = waiting.pop()
+        path = waiting.pop(0)
         if path in found or not path.is_file():
             continue
-        found.add(path)
+        found.append(path)
         waiting += [base.resolve() for base in _bases(path)]
     return found
 

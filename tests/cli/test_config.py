@@ -147,3 +147,23 @@ def test_fingerprint_sees_bases_and_not_comments(tmp_path: Path, monkeypatch: py
         (tmp_path / name).write_text(text)
     (tmp_path / "models" / "one.py").write_text(files["models/one.py"].replace("One.", "Another description."))
     assert now() == first
+
+
+def test_a_config_wins_over_its_bases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from psis_bench.config_listing import config_files, own_choice
+
+    for folder in ("models", "mask_heads", "schedules"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr("psis_bench.config.configs_dir", lambda: tmp_path)
+    files = {
+        "models/a.py": 'schedule = "long"\nmask_head = "wide"\n',
+        "models/b.py": '_base_ = "a.py"\nschedule = "short"\nmask_head = None\n',
+        "schedules/short.py": "max_iters = 5\n",
+        "schedules/long.py": "max_iters = 50\n",
+        "mask_heads/wide.py": "width = 80\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert [own_choice(name, "schedules") for name in ("a", "b")] == ["long", "short"]
+    assert [own_choice(name, "mask_heads") for name in ("a", "b")] == ["wide", None]
+    assert [path.name for path in config_files("b")] == ["a.py", "b.py", "short.py"]
