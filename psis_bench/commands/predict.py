@@ -14,6 +14,7 @@ from psis_bench.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from psis_bench.config import RunConfig
+    from psis_bench.user_boxes.chosen_model import ChosenModel
     from psis_bench.user_boxes.images import Gathered
 
 _OWN = ("image", "boxes", "run", "checkpoint")
@@ -82,7 +83,7 @@ def _segment(options: argparse.Namespace) -> int:
     from psis_bench.user_boxes.outputs import check_folder
 
     asked = _read(options.arguments)
-    weights, config = _model(asked)
+    chosen = _model(asked)
     out = Path(asked.values.get("out", _OUT)).expanduser()
     check_folder(out)
     gathered = gather(find_images(asked.images), read_boxes(asked.values["boxes"]))
@@ -91,11 +92,11 @@ def _segment(options: argparse.Namespace) -> int:
     count = sum(len(request.boxes) for request in gathered.requests)
     told = f"{_counted(count, 'box', 'boxes')} on {_counted(len(gathered.requests), 'image', 'images')}"
     if options.dry_run:
-        console.out.print(f"would segment {told} with {weights} into {out}", soft_wrap=True, markup=False)
+        console.out.print(f"would segment {told} with {chosen.weights} into {out}", soft_wrap=True, markup=False)
         return 0
     # Other packages print; standard output is for the result alone.
     with contextlib.redirect_stdout(sys.stderr):
-        content = _run(gathered, weights=weights, config=config, out=out)
+        content = _run(gathered, weights=chosen.weights, config=chosen.config, out=out)
     if options.json:
         sys.stdout.write(json.dumps(content, indent=2) + "\n")
         return 0
@@ -126,33 +127,18 @@ def _run(gathered: Gathered, *, weights: Path, config: RunConfig, out: Path) -> 
     return outputs.finish()
 
 
-def _model(asked: _Asked) -> tuple[Path, RunConfig]:
+def _model(asked: _Asked) -> ChosenModel:
     """Return the weights and the configuration of the model they are of."""
-    from psis_bench.config import load_config, resolve_config
     from psis_bench.pipeline import require_torch
-    from psis_bench.run import RESULTS, Stage
+    from psis_bench.run import Stage
+    from psis_bench.user_boxes.chosen_model import model_of_checkpoint, model_of_run
 
     run, checkpoint = asked.values.get("run"), asked.values.get("checkpoint")
     if (run is None) == (checkpoint is None):
         both = "both run= and checkpoint= are given" if run else "neither run= nor checkpoint= is given"
-        raise UserError(both, cure="give run=FOLDER of a trained run, or checkpoint=FILE")
+        cure = "give run=FOLDER of a trained run, or checkpoint=FILE or a name of the zoo (psis-bench zoo list)"
+        raise UserError(both, cure=cure)
     require_torch(Stage.PREDICT)
     if checkpoint is None:
-        folder = Path(str(run)).expanduser()
-        config = load_config(folder / "config.yaml")
-        weights = folder / RESULTS[Stage.TRAIN]
-        if not weights.is_file():
-            raise UserError("the run has no trained weights yet", where=str(folder), cure=f"psis-bench train {folder}")
-        return weights, resolve_config(asked.model_keys, base=config)
-    weights = Path(checkpoint).expanduser()
-    if any(word.startswith("model=") for word in asked.model_keys):
-        return weights, resolve_config(["split=fully_supervised", *asked.model_keys])
-    # A checkpoint that still lies in its run's folder has its configuration beside it.
-    beside = next((place for place in weights.absolute().parents[:2] if (place / "config.yaml").is_file()), None)
-    if beside is None:
-        raise UserError(
-            "nothing says which model these weights are of",
-            where=str(weights),
-            cure="add model= and mask_head= (psis-bench ls models)",
-        )
-    return weights, resolve_config(asked.model_keys, base=load_config(beside / "config.yaml"))
+        return model_of_run(Path(str(run)).expanduser(), asked.model_keys)
+    return model_of_checkpoint(checkpoint, asked.model_keys)

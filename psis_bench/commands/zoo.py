@@ -58,23 +58,23 @@ def _show(rows: Sequence[dict[str, Any]]) -> None:
 
     from psis_bench import console
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for title in ("name", "split", "data", "mask head", "unseen", "weights"):
-        table.add_column(
-            title, justify="right" if title == "unseen" else "left", no_wrap=title in ("name", "unseen", "weights")
-        )
-    for row in sorted(rows, key=lambda row: row["weights"] is None):
-        values = (f"{name.removesuffix(' unseen')} {value:.1f}" for name, value in row["metrics"].items())
-        unseen = next(
-            (text for text, name in zip(values, row["metrics"], strict=True) if name.endswith(" unseen")), "-"
-        )
-        size = f"{row['bytes'] / 1e6:.1f} MB" if row["bytes"] else ""
-        state = "-" if row["weights"] is None else f"{size}, {'here' if row['path'] else 'psis-bench zoo get'}"
-        cells = (row["name"], row["split"], row["data"], row["mask_head"], unseen, state)
+        wraps = title in ("unseen", "weights")
+        table.add_column(title, no_wrap=not wraps, min_width=len("GT-box mIoU") if title == "unseen" else None)
+    for row in rows:
+        if row["weights"] is None:
+            continue
+        unseen = next((name for name in row["metrics"] if name.endswith(" unseen")), None)
+        score = f"{unseen.removesuffix(' unseen')} {row['metrics'][unseen]:.1f}" if unseen else None
+        state = f"{row['bytes'] / 1e6:.1f} MB, {'here' if row['path'] else 'psis-bench zoo get'}"
+        cells = (row["name"], row["split"], row["data"], row["mask_head"], score, state)
         table.add_row(*(escape(str(cell)) if cell is not None else "-" for cell in cells))
-    console.out.print(table)
-    without = sum(row["weights"] is None for row in rows)
-    console.out.print(f"{len(rows) - without} with weights, {without} configurations without")
+    if table.row_count:
+        console.out.print(table)
+    without = [row["name"] for row in rows if row["weights"] is None]
+    names = f": {', '.join(without)}" if without else ""
+    console.out.print(f"{table.row_count} with weights, {len(without)} configurations without{names}", markup=False)
 
 
 def _get(options: argparse.Namespace, arguments: Sequence[str]) -> int:

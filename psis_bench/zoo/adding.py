@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
+from psis_bench.config_listing import own_choice
 from psis_bench.errors import UserError
 from psis_bench.files import atomic_path, sha256_of_file
 from psis_bench.run import RunDirectory, Stage
@@ -103,7 +104,7 @@ def _metadata(run: RunDirectory, stored: Path, *, licence: str, half: bool) -> d
     given = {
         "Split": f"{run.split.name}@{run.split.version}",
         "Training Data": run.dataset.name,
-        "Mask Head": keys.mask_head,
+        "Mask Head": keys.mask_head or own_choice(keys.model, "mask_heads"),
         "Crop Source": keys.crop_source,
         "Schedule": keys.schedule,
         "Iterations": keys.iterations,

@@ -14,14 +14,17 @@ Put = Callable[..., dict[str, object]]
 Capture = pytest.CaptureFixture[str]
 
 
-def test_list_shows_those_with_weights_first(root: Path, put: Put, capsys: Capture):
+def test_list_shows_those_with_weights_and_names_the_others(root: Path, put: Put, capsys: Capture):
     put("tiny")
     assert main(["zoo", "list"]) == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
-    names = [line[0] for line in lines]
-    assert names.index("tiny") < names.index("deep_marc_r50")
-    assert "here" in lines[names.index("tiny")]
-    assert "GT-box" in lines[names.index("tiny")]
+    told = capsys.readouterr().out
+    row = next(line for line in told.splitlines() if line.strip().startswith("tiny"))
+    assert "GT-box mIoU" in row
+    assert "64.5" in told
+    assert "here" in told
+    without = told[told.index(" with weights, ") :]
+    assert "deep_marc_r50" in without
+    assert "tiny" not in without
 
 
 def test_list_as_json_and_of_a_word(root: Path, put: Put, capsys: Capture):
