@@ -90,6 +90,29 @@ def concatenate(masks: list[Ints]) -> RunLengths:
     return RunLengths(runs=runs, offsets=_offsets(np.array([len(mask) for mask in masks], np.int64)))
 
 
+def from_spans(starts: Ints, stops: Ints, spans: Ints, pixels: Ints) -> RunLengths:
+    """Make masks from the spans of pixels inside them.
+
+    Args:
+        starts: int64 (S,): the first pixel of each span, counted down the columns of its image.
+        stops: int64 (S,): one after its last pixel.
+        spans: int64 (N,): how many consecutive, ascending spans mask i has.
+        pixels: int64 (N,): height times width of each image.
+
+    Returns:
+        N masks; where spans touch, or reach the last pixel, a run of no pixels lies between or behind them.
+    """
+    lengths = 2 * spans + 1
+    offsets = _offsets(lengths)
+    edges = np.empty(offsets[-1], np.int64)
+    place = 2 * np.arange(len(starts)) + np.repeat(np.arange(len(spans)), spans)
+    edges[place], edges[place + 1] = starts, stops
+    edges[offsets[1:] - 1] = pixels
+    runs = np.diff(edges, prepend=0)
+    runs[offsets[:-1]] = edges[offsets[:-1]]
+    return RunLengths(runs=runs, offsets=offsets)
+
+
 def decode_strings(data: npt.NDArray[np.uint8], offsets: Ints, pixels: Ints) -> RunLengths:
     """Decode compressed run lengths after checking every one of them.
 

@@ -27,9 +27,8 @@ from psis_bench.errors import UserError
 from psis_bench.files import write_json
 from psis_bench.models import registered  # noqa: F401 - supplies mmcv's operations, so it comes before MMDetection
 from psis_bench.models.compose import compose_run
+from psis_bench.models.crop_encoding import encode_crops
 from psis_bench.models.interface import is_mask_predictor
-from psis_bench.models.paste import paste_crop
-from psis_bench.rle import encode_crop
 from psis_bench.run import RunDirectory
 from psis_bench.scoring.box_jitter import TIGHT, box_sets, folder_of, read_strengths
 from psis_bench.scoring.records import Kind, part_path, write_part
@@ -147,9 +146,7 @@ class Predictor:
 def encoded(crops: torch.Tensor, boxes: torch.Tensor, record: dict[str, Any], *, grid: str) -> Iterator[dict[str, Any]]:
     """Yield ``height``, ``width`` and run-length encoded ``mask`` of each crop (N, S, S) pasted at its box (N, 4)."""
     height, width = record["height"], record["width"]
-    for crop, box in zip(crops.float().cpu().numpy(), boxes.tolist(), strict=True):
-        placed = paste_crop(crop, tuple(box), height=height, width=width, grid=grid)
-        code = encode_crop(placed.mask, x=placed.x, y=placed.y, height=height, width=width)
+    for code in encode_crops(crops, boxes, height=height, width=width, grid=grid):
         yield {"height": height, "width": width, "mask": code}
 
 

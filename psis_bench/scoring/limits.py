@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from psis_bench.run_lengths import Ints, RunLengths, encode_strings
+from psis_bench.run_lengths import Ints, RunLengths, encode_strings, from_spans
 from psis_bench.scoring.checked_detections import Detections
 from psis_bench.scoring.detail_results import Limits
 from psis_bench.scoring.detection import DetectionTables, evaluate_detections
@@ -36,7 +36,6 @@ from psis_bench.scoring.engines import Engine
 from psis_bench.scoring.ground_truth import Floats, GroundTruth
 from psis_bench.scoring.pairs import box_ious
 from psis_bench.scoring.results import GroupScores
-from psis_bench.scoring.trivial import masks_of_spans
 
 BACKGROUND = 0.1
 FOREGROUND = 0.5
@@ -186,7 +185,7 @@ def inside_boxes(masks: RunLengths, corners: Floats, sizes: Ints) -> RunLengths:
     begins = np.flatnonzero(apart)
     ends = np.append(begins[1:], len(own))[: len(begins)] - 1
     spans = np.bincount(own[begins], minlength=len(masks))
-    return masks_of_spans(begin[begins], end[ends], spans, sizes.prod(axis=1))
+    return from_spans(begin[begins], end[ends], spans, sizes.prod(axis=1))
 
 
 def _with_masks(detections: Detections) -> Detections:

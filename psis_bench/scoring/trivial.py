@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from psis_bench.run_lengths import Ints, RunLengths, pairwise_iou
+from psis_bench.run_lengths import Ints, RunLengths, from_spans, pairwise_iou
 from psis_bench.scoring.ground_truth import Floats, GroundTruth
 
 _INSTANCES_AT_A_TIME = 4096
@@ -83,27 +83,4 @@ def box_masks(boxes: Floats, sizes: Ints, *, ellipse: bool) -> RunLengths:
     rows = sizes[box, 0]
     top = np.clip(top, 0, rows).astype(np.int64)
     bottom = np.maximum(np.clip(bottom, 0, rows).astype(np.int64), top)
-    return masks_of_spans(column * rows + top, column * rows + bottom, columns, sizes[:, 0] * sizes[:, 1])
-
-
-def masks_of_spans(starts: Ints, stops: Ints, spans: Ints, pixels: Ints) -> RunLengths:
-    """Make masks from the spans of pixels inside them.
-
-    Args:
-        starts: int64 (S,): the first pixel of each span, counted down the columns of its image.
-        stops: int64 (S,): one after its last pixel.
-        spans: int64 (N,): how many consecutive, ascending spans mask i has.
-        pixels: int64 (N,): height times width of each image.
-
-    Returns:
-        N masks; where spans touch, or reach the last pixel, a run of no pixels lies between or behind them.
-    """
-    lengths = 2 * spans + 1
-    offsets = np.append(np.zeros(1, np.int64), np.cumsum(lengths))
-    edges = np.empty(offsets[-1], np.int64)
-    place = 2 * np.arange(len(starts)) + np.repeat(np.arange(len(spans)), spans)
-    edges[place], edges[place + 1] = starts, stops
-    edges[offsets[1:] - 1] = pixels
-    runs = np.diff(edges, prepend=0)
-    runs[offsets[:-1]] = edges[offsets[:-1]]
-    return RunLengths(runs=runs, offsets=offsets)
+    return from_spans(column * rows + top, column * rows + bottom, columns, sizes[:, 0] * sizes[:, 1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import itertools
 import platform
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from exactness import differences, problems
+from exactness import crops, differences, problems
 from exactness.differences import Tally
 from exactness.problems import Rows, Truth
 from psis_bench.splits.categories import COCO_NAMES, VOC_NAMES
@@ -26,17 +27,19 @@ def main() -> int:
     """Compare everything and write the tables to standard output."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--problems", type=int, default=500, help="randomised problems against pycocotools")
+    parser.add_argument("--boxes", type=int, default=100_000, help="random boxes whose crops become run lengths")
     parser.add_argument("--data", type=Path, required=True, help="folder with coco_mini and lvis_mini")
     options = parser.parse_args()
     count = options.problems
     rows = [
-        _row("COCO, randomised", "pycocotools", _coco(range(count))),
+        _row("COCO, randomised", "pycocotools", _coco(count)),
         _row("COCO, coco_mini", "pycocotools", _coco_mini(options.data)),
-        _row("LVIS, randomised", "lvis", _lvis(range(2 * count // 5))),
+        _row("LVIS, randomised", "lvis", _lvis(2 * count // 5)),
         _row("LVIS, lvis_mini and 100 images of v0.5", "lvis", _lvis_real(options.data)),
-        _row("boundary AP, randomised", "full-size masks", _boundary(range(count // 5))),
+        _row("boundary AP, randomised", "full-size masks", _boundary(count // 5)),
         _row("boundary AP, coco_mini", "full-size masks", _boundary_mini(options.data)),
-        _row("class-agnostic recall, randomised", "plain loops, pycocotools", _agnostic(range(count))),
+        _row("class-agnostic recall, randomised", "plain loops, pycocotools", _agnostic(count)),
+        _row("crops to run lengths, random boxes", "pycocotools on the pasted image", _crops(options.boxes)),
     ]
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     _say(f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {versions}.\n")
@@ -48,7 +51,7 @@ def main() -> int:
         numbers = f"{tally.problems:,} | {tally.arrays:,} | {tally.numbers:,} | {len(tally.different):,}"
         _say(f"| {name} | {reference} | {numbers} | {tally.largest:g} |")
     _say(f"\n| of the {count:,} randomised problems | have |\n| --- | ---: |")
-    for feature, having in _features(problems.problem(seed) for seed in range(count)).items():
+    for feature, having in _features((truth, results) for _, truth, results in _made(problems.problem, count)).items():
         _say(f"| {feature} | {having} |")
     for place in [place for _, _, tally in rows for place in tally.different][:20]:
         sys.stderr.write(f"different: {place}\n")
@@ -65,11 +68,10 @@ def _row(name: str, reference: str, tally: Tally) -> tuple[str, str, Tally]:
     return name, reference, tally
 
 
-def _made(make: Callable[[int], tuple[Truth, Rows]], seeds: Iterable[int]) -> Iterator[tuple[int, Truth, Rows]]:
-    for seed in seeds:
-        truth, results = make(seed)
-        if results:  # pycocotools and lvis stop at an empty list
-            yield seed, truth, results
+def _made(make: Callable[[int], tuple[Truth, Rows]], count: int) -> Iterator[tuple[int, Truth, Rows]]:
+    """Yield problems with results: pycocotools and lvis stop at an empty list."""
+    made = ((seed, *make(seed)) for seed in itertools.count())
+    return itertools.islice((problem for problem in made if problem[2]), count)
 
 
 def _part(seed: int, truth: Truth) -> list[int]:
@@ -77,9 +79,9 @@ def _part(seed: int, truth: Truth) -> list[int]:
     return ids[seed % 2 :: 2] or ids
 
 
-def _coco(seeds: Iterable[int]) -> Tally:
+def _coco(count: int) -> Tally:
     tally = Tally()
-    for seed, truth, results in _made(problems.problem, seeds):
+    for seed, truth, results in _made(problems.problem, count):
         differences.coco(tally, truth, results, where=f"seed {seed}", groups=[_part(seed, truth)])
     return tally
 
@@ -96,9 +98,9 @@ def _coco_mini(data: Path) -> Tally:
     return tally
 
 
-def _lvis(seeds: Iterable[int]) -> Tally:
+def _lvis(count: int) -> Tally:
     tally = Tally()
-    for seed, truth, results in _made(problems.federated, seeds):
+    for seed, truth, results in _made(problems.federated, count):
         differences.lvis(tally, truth, results, where=f"seed {seed}")
     return tally
 
@@ -113,9 +115,9 @@ def _lvis_real(data: Path) -> Tally:
     return tally
 
 
-def _boundary(seeds: Iterable[int]) -> Tally:
+def _boundary(count: int) -> Tally:
     tally = Tally()
-    for seed, truth, results in _made(problems.problem, seeds):
+    for seed, truth, results in _made(problems.problem, count):
         differences.boundary(tally, truth, results, where=f"seed {seed}")
     return tally
 
@@ -127,10 +129,19 @@ def _boundary_mini(data: Path) -> Tally:
     return tally
 
 
-def _agnostic(seeds: Iterable[int]) -> Tally:
+def _agnostic(count: int) -> Tally:
     tally = Tally()
-    for seed, truth, results in _made(problems.problem, seeds):
+    for seed, truth, results in _made(problems.problem, count):
         differences.agnostic(tally, truth, results, where=f"seed {seed}", group=_part(seed, truth))
+    return tally
+
+
+def _crops(count: int) -> Tally:
+    tally = Tally()
+    for number, problem in enumerate(crops.problems(count)):
+        tally.problems += len(problem.crops)
+        tally.arrays += len(problem.crops)
+        tally.different += [f"image {number}, box {place}" for place in crops.different(problem)]
     return tally
 
 
