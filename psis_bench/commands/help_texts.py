@@ -129,9 +129,11 @@ COMMANDS: dict[str, Command] = {
         options=(_JSON, _MARKDOWN, _CSV, Option("all", "list every class, not only those that moved")),
     ),
     "report": _stage(
-        "only make report.html of a scored run (needs no torch)",
-        "Make the page of a run: curves, a bar a class, and good, median and bad masks of unseen classes.",
+        "only make report.html of a scored run, or of a sweep (needs no torch)",
+        "Make the page of a run: curves, a bar a class, and good, median and bad masks of unseen classes.\n"
+        "Of the folder of a sweep: its transfer matrix and its jobs, as they are now.",
         "psis-bench report runs/voc2nonvoc/detection_free-small-synthetic-seed0",
+        "psis-bench report runs/sweeps/transfer",
     ),
     "ls": Command(
         summary="list splits, models, data, recipes or runs",
@@ -185,7 +187,8 @@ COMMANDS: dict[str, Command] = {
         summary="many runs: lists and patterns of keys, on this machine or on a cluster",
         description="Run every combination of keys that hold lists (a,b) or patterns (*), each a run in out=DIR/jobs.\n"
         "Only what is missing or failed is started, so the same command continues a stopped sweep and\n"
-        "several may work on one folder. Ends with a table of the jobs; exit code 1 while one has failed.\n\n"
+        "several may work on one folder. Ends with a table of the jobs, and report.html with the transfer\n"
+        "matrix; exit code 1 while one has failed.\n\n"
         "  out=DIR            the folder of the sweep; alone it stands for the keys that were last used there\n"
         "  launcher=NAME      local: as many jobs at once as there are GPUs, or cores    [local]\n"
         "                     slurm: job arrays, put back when preempted    print: the commands\n"

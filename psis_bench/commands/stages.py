@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from psis_bench.commands.score import form_of, show_scores
+from psis_bench.commands.sweep import is_sweep, report_sweep
 from psis_bench.config import RunConfig, flatten, load_config, resolve_config
 from psis_bench.errors import UserError
 from psis_bench.recipes import expand
@@ -21,6 +22,8 @@ from psis_bench.run import Stage
 def execute(options: argparse.Namespace) -> int:
     """Run the stages of the command, or show what would run."""
     stages = list(Stage) if options.command == "run" else [Stage(options.command)]
+    if stages == [Stage.REPORT] and options.arguments and is_sweep(options.arguments[0]):
+        return _report_sweep(options)
     config = config_of(options.arguments)
     form = form_of(options)
     if options.dry_run:
@@ -43,6 +46,12 @@ def execute(options: argparse.Namespace) -> int:
         return 0
     console.out.print(f"{stages[-1]}: {_made(outcome.run.path, stages[-1])}", soft_wrap=True, markup=False)
     return 0
+
+
+def _report_sweep(options: argparse.Namespace) -> int:
+    if len(options.arguments) > 1:
+        raise UserError(f"the page of a sweep takes no {options.arguments[1]!r}", cure="give its folder alone")
+    return report_sweep(Path(options.arguments[0]).expanduser(), options)
 
 
 def config_of(arguments: Sequence[str]) -> RunConfig:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LAUNCHERS = ("local", "slurm", "print")
 _SETTINGS = ("out", "launcher", "parallel", "retries", "until", "wait", "probe")
 _STAGES = ("train", "predict", "score", "report")
+_MOST_REPORTED = 2000
 
 
 @dataclass(kw_only=True)
@@ -63,10 +64,51 @@ def execute(options: argparse.Namespace) -> int:
         statuses = run_probe(jobs, folder=sweep.folder, settings=sweep.probe)
         _show(sweep, statuses, options)
         _tell(NOTE, options)
-        return _exit_code(statuses)
-    statuses = _run_local(sweep, jobs, options) if sweep.launcher == "local" else _submit(sweep, jobs, options)
-    _show(sweep, statuses, options)
+    else:
+        statuses = _run_local(sweep, jobs, options) if sweep.launcher == "local" else _submit(sweep, jobs, options)
+        _show(sweep, statuses, options)
+    _report(sweep, statuses, options)
     return _exit_code(statuses)
+
+
+def report_sweep(folder: Path, options: argparse.Namespace) -> int:
+    """Write the page of a sweep that is there, as it is now; for ``psis-bench report SWEEP``."""
+    from psis_bench.run import Stage
+    from psis_bench.sweep.attempts import clock_of
+    from psis_bench.sweep.plan import plan_jobs
+    from psis_bench.sweep.report.build import REPORT, build_sweep_report
+    from psis_bench.sweep.states import read_states
+
+    sweep = read_sweep([str(folder), f"until={_plan(folder).get('until', 'report')}"])
+    jobs = plan_jobs(sweep.keys, folder=folder, identity=_identity(sweep))
+    statuses = read_states(jobs, until=Stage(sweep.until), now=clock_of(folder), queued=_queued(sweep))
+    path = folder / REPORT if options.dry_run else build_sweep_report(folder, statuses)
+    if options.json:
+        sys.stdout.write(json.dumps({"sweep": str(folder), "report": str(path)}, indent=2) + "\n")
+    else:
+        from psis_bench import console
+
+        done = f"{path} would be written (--dry-run)" if options.dry_run else path
+        console.out.print(f"report: {done}", soft_wrap=True, markup=False)
+    return 0
+
+
+def is_sweep(word: str) -> bool:
+    """Whether a word of a command is the folder of a sweep."""
+    return "=" not in word and _plan_file(Path(word).expanduser()).is_file()
+
+
+def _report(sweep: Sweep, statuses: Sequence[JobStatus], options: argparse.Namespace) -> None:
+    """Write the page at the end of a sweep; what it lacks fails no sweep."""
+    from psis_bench.sweep.report.build import build_sweep_report
+
+    if len(statuses) > _MOST_REPORTED:
+        _tell(f"report  psis-bench report {sweep.folder} (takes minutes with {len(statuses)} jobs)", options)
+        return
+    try:
+        _tell(f"report  {build_sweep_report(sweep.folder, statuses)}", options)
+    except UserError as error:
+        _tell(f"no report: {error}", options)
 
 
 def read_sweep(arguments: Sequence[str]) -> Sweep:

@@ -30,7 +30,7 @@ def similar_first(values: Floats) -> list[int]:
     from scipy.spatial.distance import squareform
 
     if len(values) < 3:
-        return list(np.argsort(-_row_means(values), kind="stable"))
+        return [int(row) for row in np.argsort(-_row_means(values), kind="stable")]
     apart = differences(values)
     condensed = squareform(apart, checks=False)
     joined = hierarchy.linkage(condensed, method="average")

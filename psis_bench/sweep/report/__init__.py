@@ -1,0 +1,1 @@
+"""The page of a sweep: its transfer matrix and its jobs, in one HTML file."""
