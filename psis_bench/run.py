@@ -4,7 +4,7 @@
 
     config.yaml                    the configuration, resolved
     mm_config.py                   MMEngine's configuration as it was used
-    checkpoints/  train_log.jsonl  mmengine/
+    checkpoints/  train_log.jsonl  mmengine/  shape_priors.npz (of models that begin with some)
     predictions/                   detections/, gt_box_masks/, manifest.json
     scores.json  per_class.csv  per_instance.parquet
     report.html
@@ -52,8 +52,11 @@ class Stage(StrEnum):
         return list(Stage)[self.order :]
 
 
+SHAPE_PRIORS = "shape_priors.npz"
+"""Typical outlines of the seen objects, which some models begin with."""
+
 OUTPUTS: dict[Stage, tuple[str, ...]] = {
-    Stage.TRAIN: ("checkpoints", "train_log.jsonl", "mm_config.py", "mmengine"),
+    Stage.TRAIN: ("checkpoints", "train_log.jsonl", "mm_config.py", "mmengine", SHAPE_PRIORS),
     Stage.PREDICT: ("predictions",),
     Stage.SCORE: ("scores.json", "per_class.csv", "per_instance.parquet"),
     Stage.REPORT: ("report.html",),

@@ -1,4 +1,4 @@
-"""``psis-bench data make`` and ``psis-bench data check``."""
+"""``psis-bench data make``, ``psis-bench data check`` and ``psis-bench data priors``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from psis_bench.commands import priors
 from psis_bench.commands.arguments import read_arguments
 from psis_bench.errors import UserError, did_you_mean
 
@@ -16,11 +17,12 @@ _CHECK_KEYS = ("data", "data.name", "data.root", "workers")
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Make or check a data set."""
-    verbs = {"make": _make, "check": _check}
+    """Make or check a data set, or make what a model begins with from one."""
+    verbs = {"make": _make, "check": _check, "priors": priors.make}
     if not options.arguments:
         raise UserError(
-            "neither make nor check is given", cure="psis-bench data make synthetic ..., or psis-bench data check NAME"
+            "none of make, check and priors is given",
+            cure="psis-bench data make synthetic ..., or psis-bench data check NAME",
         )
     verb, *rest = options.arguments
     if verb not in verbs:

@@ -150,21 +150,25 @@ COMMANDS: dict[str, Command] = {
         options=(_JSON, Option("all", "every split of the single_source pattern")),
     ),
     "data": Command(
-        summary="make or check a data set",
-        description="Make a synthetic data set, or check a data set in COCO format.\n\n"
+        summary="make or check a data set; make shape priors from one",
+        description="Make a synthetic data set, check one in COCO format, or cluster the masks of seen classes.\n\n"
         "  make synthetic images=N out=DIR [val_images=N] [seed=N] [size=PIXELS] [workers=N]\n"
         "                 size: square root of the mean image area [160]; workers: processes [all cores]\n"
         "  check NAME|YAML [data.root=DIR] [workers=N]\n"
-        "                 every fault, one a line, with the place and the cure",
+        "                 every fault, one a line, with the place and the cure\n"
+        "  priors split=NAME [data=NAME|YAML] [data.root=DIR] [out=FILE.npz] [clusters=N] [size=CELLS]\n"
+        "         [at_most=N] [seed=N]\n"
+        "                 typical outlines of the seen objects, for ShapeMask; without a file it makes its own",
         module="psis_bench.commands.data",
         examples=(
             "psis-bench data make synthetic images=20000 out=/data/synthetic seed=1",
             "psis-bench data check coco data.root=/data/coco",
             "psis-bench data check my_set.yaml",
+            "psis-bench data priors split=voc2nonvoc data=coco out=voc_shapes.npz",
         ),
         argument="what",
-        argument_help="make or check, and its settings",
-        options=(_JSON, Option("dry-run", "make: show what would be made")),
+        argument_help="make, check or priors, and its settings",
+        options=(_JSON, Option("dry-run", "make, priors: show what would be made")),
     ),
     "plot": Command(
         summary="the figures and tables of the paper, from runs",

@@ -7,7 +7,7 @@ part that is missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,11 @@ class Predictor:
         """The frame of the model's mask crops (`psis_bench.models.paste`)."""
         return str(getattr(self.model, "mask_grid", "cells"))
 
+    def frames(self, boxes: torch.Tensor, record: Mapping[str, Any]) -> torch.Tensor:
+        """Return the boxes (N, 4) xyxy that the mask crops of given boxes cover, in the image of a COCO record."""
+        find: Callable[..., torch.Tensor] | None = getattr(self.model, "mask_frames", None)
+        return boxes if find is None else find(boxes, record["height"], record["width"])
+
     @torch.inference_mode()
     def predict(
         self,
@@ -119,7 +124,7 @@ class Predictor:
             boxes = torch.tensor(given, dtype=torch.float32, device=self.device)
             boxes[:, 2:] += boxes[:, :2]
             crops = self.model.masks_on_boxes(features, samples, [boxes])[0]
-            masks = encoded(crops, boxes, record, grid=self.mask_grid)
+            masks = encoded(crops, self.frames(boxes, record), record, grid=self.mask_grid)
             on_boxes[folder] += [
                 {
                     "image_id": record["id"],
@@ -135,7 +140,7 @@ class Predictor:
         found = self.model.detect(features, samples)[0]
         corners = found.bboxes.double()
         boxes = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], dim=1).tolist()
-        masks = encoded(found.mask_crops, found.bboxes, record, grid=self.mask_grid)
+        masks = encoded(found.mask_crops, self.frames(found.bboxes, record), record, grid=self.mask_grid)
         rows = zip(boxes, found.scores.double().tolist(), found.labels.tolist(), masks, strict=True)
         return [
             {"image_id": record["id"], "category_id": self.category_ids[label], "score": score, "bbox": box, **mask}

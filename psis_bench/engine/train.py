@@ -30,6 +30,7 @@ from psis_bench.engine.data_parallel import wrapper_config
 from psis_bench.engine.device import use_device
 from psis_bench.engine.hooks import SeedEachIteration, TrainLog
 from psis_bench.engine.images import from_worker
+from psis_bench.engine.shape_priors import provide_shape_priors
 from psis_bench.errors import UserError
 from psis_bench.files import write_text
 from psis_bench.models import registered  # noqa: F401 - supplies mmcv's operations, so it comes before MMDetection
@@ -58,6 +59,7 @@ def train(run: RunDirectory) -> None:
     split = run.split.resolve(coco.categories, where=str(annotations))
     classes = [str(category["name"]) for category in coco.categories]
     config = compose_run(run.config, classes=classes, max_detections=max_detections)
+    provide_shape_priors(config, folder=run.path, coco=coco, seen=run.split.seen)
     if is_main_process():
         write_text(run.mm_config, config.pretty_text)
     settings = run.config
@@ -181,6 +183,9 @@ def _built(settings: Config, device: torch.device) -> Runner:
         # `SharedOut`, since the layout also decides which random number becomes which weight.
         runner.model.to(memory_format=torch.channels_last)
     _ = runner.train_loop  # with its data set
+    if "paramwise_cfg" in runner.optim_wrapper:
+        # A layer that several levels of a pyramid share is one group of parameters, not as many as there are levels.
+        runner.optim_wrapper.paramwise_cfg.setdefault("bypass_duplicate", True)
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
     return runner

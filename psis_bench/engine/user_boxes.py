@@ -63,7 +63,8 @@ class BoxSegmenter:
         codes: list[str] = []
         for boxes in _corners(request.cut):
             crops = model.masks_on_boxes(features, data["data_samples"], [boxes.to(self.predictor.device)])[0]
-            codes += [mask["mask"] for mask in encoded(crops, boxes, record, grid=self.predictor.mask_grid)]
+            frames = self.predictor.frames(boxes, record)
+            codes += [mask["mask"] for mask in encoded(crops, frames, record, grid=self.predictor.mask_grid)]
         return codes
 
 

@@ -17,7 +17,9 @@ class MaskPredictor(Protocol):
     """A model that segments the object in each given box and, if it has a detector, finds boxes itself.
 
     Mask crops are probabilities in [0, 1] over the box, shape (N, S, S), row 0 at the box's top. A model may say by
-    ``mask_grid`` in which frame (`psis_bench.models.paste`); without it they are ``"cells"``.
+    ``mask_grid`` in which frame (`psis_bench.models.paste`); without it they are ``"cells"``. Where crops cover
+    something else than the box, such as the box with a margin, the model has ``mask_frames(boxes, height, width)``,
+    which returns the boxes (N, 4) that they cover in an image of that size, all xyxy in its pixels.
     """
 
     has_detector: bool

@@ -10,11 +10,14 @@ from mmengine.registry import init_default_scope
 from psis_bench.models import (
     black_padding,
     centernet_head,
+    cpmask_branch,
     deep_mac,
     deep_mac_branch,
     deep_marc,
+    detect_then_segment,
     detection_free,
     mask_heads,
+    shapemask_branch,
 )
 from psis_bench.models.backbones import centernet_fpn, efficientnet_lite, hourglass, spinenet
 
@@ -25,12 +28,15 @@ __all__ = [
     "black_padding",
     "centernet_fpn",
     "centernet_head",
+    "cpmask_branch",
     "deep_mac",
     "deep_mac_branch",
     "deep_marc",
+    "detect_then_segment",
     "detection_free",
     "efficientnet_lite",
     "hourglass",
     "mask_heads",
+    "shapemask_branch",
     "spinenet",
 ]

@@ -103,7 +103,7 @@ def test_every_key_is_in_the_help(capsys: pytest.CaptureFixture[str]):
         (["ls", "split"], "cannot list 'split'; did you mean 'splits'?"),
         (["ls", "splits", "more"], "ls splits takes no 'more'"),
         (["ls", "runs", "/nowhere"], "/nowhere: no such folder"),
-        (["data"], "neither make nor check is given"),
+        (["data"], "none of make, check and priors is given"),
         (["data", "makes"], "unknown command 'data makes'; did you mean 'make'?"),
         (["data", "make", "coco"], "cannot make data set 'coco'"),
         (["data", "make", "synthetic", "out=x"], "images is missing"),

@@ -92,7 +92,9 @@ def test_every_model_is_complete(model: str) -> None:
 def test_small_models_build_with_the_number_of_classes(model: str) -> None:
     built = MODELS.build(compose(model=model).model)
     if built.has_detector:
-        head = built.detection_head if hasattr(built, "detection_head") else built.roi_head.bbox_head
+        parts = [getattr(built, name, None) for name in ("detection_head", "roi_head", "bbox_head")]
+        head = next(part for part in parts if part is not None)
+        head = getattr(head, "bbox_head", head)
         assert head.num_classes == len(CLASSES)
 
 

@@ -52,7 +52,7 @@ def test_it_builds(name: str) -> None:
     if "roi_head" in model:
         place.upsample_channels = 8
         model.roi_head.mask_roi_extractor.roi_layer.output_size = 8
-    else:
+    elif place.type == "DeepMacMaskBranch":
         place.update(instance_embedding=32, use_coordinates=True)
     built = build_once(model)
     if built is not None and built.has_detector:

@@ -1,0 +1,45 @@
+"""Gives a training the shape priors that its model asks for: its own file of the run, made when it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
+
+from psis_bench.data.coco_format import CocoFile
+from psis_bench.data.shape_priors import PriorSettings, check_priors, make_priors, read_priors, write_priors
+from psis_bench.models.compose import at_path
+from psis_bench.run import SHAPE_PRIORS
+
+
+def provide_shape_priors(config: Config, *, folder: Path, coco: CocoFile, seen: Iterable[str]) -> None:
+    """Name the file of shape priors in a model's config, if it asks for some by ``shape_priors``.
+
+    ``shape_priors`` holds the fields of `PriorSettings` and ``place``, the path of the setting that takes the file. A
+    file that is named there already is used when it was made from what this training may see.
+
+    Args:
+        config: From `psis_bench.models.compose.compose_model`; changed in place.
+        folder: The run directory.
+        coco: The training annotations.
+        seen: Names of the classes with mask supervision.
+
+    Raises:
+        UserError: No object of a seen class has a mask, or the given file is of other masks.
+    """
+    wanted = config.get("shape_priors")
+    if wanted is None:
+        return
+    settings = PriorSettings(**{key: value for key, value in wanted.items() if key != "place"})
+    container, key = at_path(config, wanted.place)
+    names = sorted(seen)
+    given = container[key]
+    path = folder / SHAPE_PRIORS if given is None else Path(given)
+    if given is None and not path.is_file() and is_main_process():
+        write_priors(path, make_priors(coco, seen=names, settings=settings))
+    barrier()
+    shape = (settings.clusters, settings.size, settings.size)
+    check_priors(read_priors(path), where=path, coco=coco, seen=names, shape=shape)
+    container[key] = str(path)
