@@ -44,6 +44,7 @@ class RunConfig:
         data: The data set.
         schedule: Name of a file under ``configs/schedules``, or any ``.py`` file; None: the model's own.
         iterations: Length of the training; None: that of the schedule.
+        teacher: Folder of a trained run that segments the boxes of classes without masks for this one to learn from.
         seed: Seed of initialisation, data order and augmentation.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:<n>"`` or ``"mps"``.
         workers: Processes that load data; 0 loads in the main process.
@@ -63,6 +64,7 @@ class RunConfig:
     data: DataKeys = field(default_factory=DataKeys)
     schedule: str | None = None
     iterations: int | None = None
+    teacher: str | None = None
     seed: int = 0
     device: str = "auto"
     workers: int = 1
@@ -114,7 +116,8 @@ def default_out(config: RunConfig) -> Path:
             plain = path.parent.name
         return re.sub(r"[^\w.+-]+", "-", plain).strip("-")
 
-    parts = [config.model, config.mask_head, config.crop_source, config.data.name]
+    student = "student" if config.teacher else None
+    parts = [config.model, config.mask_head, config.crop_source, config.data.name, student]
     run = "-".join(short(part) for part in parts if part)
     return Path("runs") / short(config.split) / f"{run}-seed{config.seed}"
 
@@ -307,6 +310,7 @@ def _resolve_paths(config: RunConfig) -> RunConfig:
         model=absolute(config.model),
         mask_head=absolute(config.mask_head) if config.mask_head else None,
         schedule=absolute(config.schedule) if config.schedule else None,
+        teacher=str(Path(config.teacher).expanduser().resolve()) if config.teacher else None,
         data=data,
         out=out,
     )

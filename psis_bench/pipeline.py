@@ -31,6 +31,7 @@ from psis_bench.stages import (
     plan_stages,
     refusal,
 )
+from psis_bench.teacher import teacher_of
 
 _NEEDS_TORCH = (Stage.TRAIN, Stage.PREDICT)
 _TRAIN_PACKAGES = ("torch", "torchvision", "mmengine", "mmcv", "mmdet")
@@ -126,6 +127,8 @@ def _check_before(run: RunDirectory, stages: Sequence[Stage]) -> None:
     _ = run.split
     check_data(run, stages)
     check_config(run, stages)
+    if Stage.TRAIN in stages:
+        teacher_of(run)
     needs_torch = [stage for stage in stages if stage in _NEEDS_TORCH]
     if needs_torch and not all(run.marker(stage).is_file() for stage in needs_torch):
         require_torch(needs_torch[0])
@@ -175,6 +178,8 @@ def _run_stage(run: RunDirectory, plan: StagePlan) -> float | None:
 def _train(run: RunDirectory) -> None:
     from psis_bench.distributed import is_distributed, train_distributed
 
+    if run.config.teacher is not None:
+        importlib.import_module("psis_bench.engine.pseudo_label").pseudo_label(run)
     if is_distributed(run):
         train_distributed(run)
     else:
@@ -223,6 +228,7 @@ def _show_header(run: RunDirectory) -> None:
         "split": f"{split.name} (version {split.version}): {len(split.seen)} seen, {unseen} unseen classes",
         "model": f"{config.model}{head}{crops}, seed {config.seed}",
         "data": f"{run.dataset.name} ({run.dataset.root})",
+        **({"teacher": config.teacher} if config.teacher else {}),
         "device": config.device,
         "run": str(run.path),
     }

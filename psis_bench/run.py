@@ -5,6 +5,7 @@
     config.yaml                    the configuration, resolved
     mm_config.py                   MMEngine's configuration as it was used
     checkpoints/  train_log.jsonl  mmengine/  shape_priors.npz (of models that begin with some)
+    pseudo_labels/                 a teacher's masks, and train.json that a student is trained from
     predictions/                   detections/, gt_box_masks/, manifest.json
     scores.json  per_class.csv  per_instance.parquet
     report.html
@@ -55,8 +56,11 @@ class Stage(StrEnum):
 SHAPE_PRIORS = "shape_priors.npz"
 """Typical outlines of the seen objects, which some models begin with."""
 
+PSEUDO_LABELS = "pseudo_labels"
+"""Masks of a teacher, and the file that a student is trained from: `psis_bench.teacher`."""
+
 OUTPUTS: dict[Stage, tuple[str, ...]] = {
-    Stage.TRAIN: ("checkpoints", "train_log.jsonl", "mm_config.py", "mmengine", SHAPE_PRIORS),
+    Stage.TRAIN: ("checkpoints", "train_log.jsonl", "mm_config.py", "mmengine", SHAPE_PRIORS, PSEUDO_LABELS),
     Stage.PREDICT: ("predictions",),
     Stage.SCORE: ("scores.json", "per_class.csv", "per_instance.parquet"),
     Stage.REPORT: ("report.html",),

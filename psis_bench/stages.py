@@ -205,7 +205,19 @@ def _train_inputs(run: RunDirectory, hashes: FileHashes) -> dict[str, str]:
         "seen classes": sha256_of_json(sorted(run.split.seen)),
         "training annotations": hashes.of(dataset.train.annotations, cure=_DATA_CURE),
         "rule for bad boxes": dataset.on_bad_boxes,
+        **_teacher_inputs(run, hashes),
     }
+
+
+def _teacher_inputs(run: RunDirectory, hashes: FileHashes) -> dict[str, str]:
+    """Return what a student's pseudo labels depend on besides; nothing for a run without a teacher."""
+    from psis_bench.teacher import teacher_of
+
+    teacher = teacher_of(run)
+    if teacher is None:
+        return {}
+    weights = hashes.of(teacher.final_weights, cure="train the teacher first: psis-bench train")
+    return {"teacher": sha256_of_json([weights, _settings(teacher, stage=Stage.PREDICT), _model_files(teacher)])}
 
 
 def _predict_inputs(run: RunDirectory, hashes: FileHashes) -> dict[str, str]:

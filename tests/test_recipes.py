@@ -58,7 +58,8 @@ def test_each_says_where_it_is_from_and_what_it_runs(name: str) -> None:
     kind, number = re.fullmatch(r"(table|figure)(\d+)/\w+", name).groups()  # type: ignore[union-attr]
     assert recipe.where.startswith(f"{kind.capitalize()} {number}, ")
     assert recipe.path.read_text("utf-8").startswith(f"# {kind.capitalize()} {number}, ")
-    assert recipe.command == f"psis-bench run recipe={name} data.root=/path/to/coco"
+    teacher = " teacher=runs/table8/deep_mac-seed0" if kind == "table" and number == "13" else ""
+    assert recipe.command == f"psis-bench run recipe={name}{teacher} data.root=/path/to/coco"
     assert set(recipe.setting) == {"image_size", "schedule", "start", "hardware", "hours"}
     assert recipe.unverified
 
@@ -225,6 +226,13 @@ def test_a_run_of_a_recipe_is_a_run_of_its_settings(name: str) -> None:
     assert given.mm == recipe.run.get("mm", {})
 
 
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("table13/")])
+def test_a_student_of_table_13_needs_only_its_teacher(name: str, tmp_path: Path) -> None:
+    config = config_of([f"recipe={name}", f"teacher={tmp_path}"])
+    assert (config.split, config.data.name, config.teacher) == ("voc2nonvoc", "coco", str(tmp_path))
+    assert config.model == RECIPES[name].run["model"]
+
+
 def test_what_is_given_beside_a_recipe_wins() -> None:
     config = config_of(["mask_head=resnet4", "recipe=table10/hg20_none", "data=synthetic", "mm.batch_size=2"])
     assert config.mask_head == "resnet4"
@@ -241,7 +249,7 @@ def test_what_is_given_beside_a_recipe_wins() -> None:
         (["recipe=table12"], "choose one of: table12/agnostic_gt"),
         (["recipe="], "unknown recipe ''"),
         (["recipe=table2/hg52", "recipe=table1/r50_gt"], "two recipes are given"),
-        (["recipe=table13/mask_rcnn_r50"], "cannot be run yet: it needs pseudo labels"),
+        (["recipe=table13/mask_rcnn_r50"], "cannot be run yet: it needs teacher of table8/deep_mac"),
     ],
 )
 def test_mistakes(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

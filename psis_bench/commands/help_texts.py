@@ -17,6 +17,7 @@ keys:
   data.root=DIR      the folder that holds the data set
   schedule=NAME      configs/schedules/NAME.py                    [the model's own]
   iterations=N       length of the training                       [the schedule's]
+  teacher=RUN        a trained run whose masks of the unseen classes this one learns from
   seed=N             of weights, data order and augmentation      [0]
   device=NAME        auto | cpu | cuda | cuda:N                   [auto]
   workers=N          processes that load data                     [1]

@@ -9,6 +9,7 @@ from typing import Any
 
 from psis_bench.errors import UserError
 from psis_bench.run import RunDirectory, Stage
+from psis_bench.scoring.extra_masks import is_marked
 
 
 def list_runs(folder: Path) -> list[dict[str, Any]]:
@@ -19,7 +20,8 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
 
     Returns:
         Rows with ``run``, a state for each stage (``done``, ``begun``, ``-``; for a begun training its iteration)
-        and, in [0, 1] or None, the class mean of GT-box mIoU and mask AP of seen and unseen classes.
+        and, in [0, 1] or None, the class mean of GT-box mIoU and mask AP of seen and unseen classes; ``extra_masks``
+        tells whether masks were learned from that the split does not allow.
     """
     return [_row(path.parent, folder) for path in sorted(set(_config_files(folder)))]
 
@@ -41,6 +43,7 @@ def _row(path: Path, folder: Path) -> dict[str, Any]:
         row[f"mIoU_{group}"] = _number(scores, group, "gt_box_miou", "class_mean")
     for group in ("seen", "unseen"):
         row[f"AP_{group}"] = _number(scores, group, "mask", "AP")
+    row["extra_masks"] = is_marked(map(str, scores.get("notes") or ()))
     return row
 
 

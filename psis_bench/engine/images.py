@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from mmcv.transforms import LoadImageFromFile
+import numpy as np
+from mmcv.transforms import BaseTransform, LoadImageFromFile
 from mmdet.registry import TRANSFORMS
 
 from psis_bench.errors import UserError
@@ -43,6 +44,19 @@ class LoadCheckedImage(LoadImageFromFile):
                 cure="correct width and height in the annotation file",
             )
         return loaded
+
+
+@TRANSFORMS.register_module()
+class KeepOriginalImage(BaseTransform):
+    """Keep the image as it was read, for models that look at the original pixels.
+
+    Adds ``original_image``, uint8 (H, W, 3) RGB, for PackDetInputs's ``meta_keys``.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Add the image."""
+        results["original_image"] = np.ascontiguousarray(results["img"][..., ::-1])
+        return results
 
 
 def from_worker(error: UserError) -> UserError:

@@ -8,20 +8,22 @@ part that is missing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmdet.registry import MODELS, TRANSFORMS
+from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from psis_bench.console import progress
 from psis_bench.data.coco_format import CocoFile, read_coco
 from psis_bench.engine.checkpoints import Weights, load_weights, weights_sha256
 from psis_bench.engine.device import use_device
+from psis_bench.engine.image_list import ImageList
 from psis_bench.engine.images import from_worker
 from psis_bench.errors import UserError
 from psis_bench.files import write_json
@@ -31,35 +33,11 @@ from psis_bench.models.crop_encoding import encode_crops
 from psis_bench.models.interface import is_mask_predictor
 from psis_bench.run import RunDirectory
 from psis_bench.scoring.box_jitter import TIGHT, box_sets, folder_of, read_strengths
+from psis_bench.scoring.extra_masks import EXTRA_MASKS, LEARNS_NO_MASKS
 from psis_bench.scoring.records import Kind, part_path, write_part
+from psis_bench.teacher import labels_extra_masks
 
 _OTHER_MODEL = "give the model= and mask_head= that it was trained with"
-
-
-class ImageList(Dataset[dict[str, Any]]):
-    """The images of a COCO file, loaded and transformed by a test pipeline.
-
-    Args:
-        images: COCO image records.
-        folder: The folder with the image files.
-        pipeline: Configs of MMDetection transforms, ending in PackDetInputs.
-    """
-
-    def __init__(self, images: list[dict[str, Any]], *, folder: Path, pipeline: list[dict[str, Any]]) -> None:
-        self.images = images
-        self.folder = folder
-        self.pipeline = TRANSFORMS.build({"type": "Compose", "transforms": pipeline})
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        record = self.images[index]
-        path = str(self.folder / record["file_name"])
-        sample: dict[str, Any] = self.pipeline(
-            {"img_path": path, "img_id": record["id"], "height": record["height"], "width": record["width"]}
-        )
-        return sample
 
 
 @dataclass
@@ -87,6 +65,12 @@ class Predictor:
     def mask_grid(self) -> str:
         """The frame of the model's mask crops (`psis_bench.models.paste`)."""
         return str(getattr(self.model, "mask_grid", "cells"))
+
+    @property
+    def extra_masks(self) -> str | None:
+        """Which masks the model has learned from beyond those of the split; None for none."""
+        said: str | None = getattr(self.model, "extra_masks", None)
+        return said
 
     def frames(self, boxes: torch.Tensor, record: Mapping[str, Any]) -> torch.Tensor:
         """Return the boxes (N, 4) xyxy that the mask crops of given boxes cover, in the image of a COCO record."""
@@ -148,11 +132,22 @@ class Predictor:
         ]
 
 
-def encoded(crops: torch.Tensor, boxes: torch.Tensor, record: dict[str, Any], *, grid: str) -> Iterator[dict[str, Any]]:
-    """Yield ``height``, ``width`` and run-length encoded ``mask`` of each crop (N, S, S) pasted at its box (N, 4)."""
+def encoded(crops: Any, boxes: torch.Tensor, record: dict[str, Any], *, grid: str) -> Iterator[dict[str, Any]]:
+    """Yield ``height``, ``width`` and run-length encoded ``mask`` of each crop (N, S, S) pasted at its box (N, 4).
+
+    Masks that a model has encoded itself, a list, are yielded as they are; futures of them too (see `settled`).
+    """
     height, width = record["height"], record["width"]
-    for code in encode_crops(crops, boxes, height=height, width=width, grid=grid):
+    codes: Iterable[Any] = crops
+    if isinstance(crops, torch.Tensor):
+        codes = encode_crops(crops, boxes, height=height, width=width, grid=grid)
+    for code in codes:
         yield {"height": height, "width": width, "mask": code}
+
+
+def settled(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows whose masks are there, waiting for those that are still being computed."""
+    return [{**row, "mask": row["mask"].result() if isinstance(row["mask"], Future) else row["mask"]} for row in rows]
 
 
 def load_predictor(config: Config, weights: Weights, *, device: torch.device, where: str) -> Predictor:
@@ -248,6 +243,7 @@ def predict(run: RunDirectory) -> None:
         workers=run.config.workers,
         images_per_part=config.test_images_per_part,
         box_jitter=read_strengths(run.config.box_jitter) if run.config.box_jitter else (),
+        extra_masks=predictor.extra_masks or labels_extra_masks(run.path),
     )
 
 
@@ -261,6 +257,8 @@ def predict_dataset(
     workers: int,
     images_per_part: int,
     box_jitter: Sequence[float] = (),
+    extra_masks: str | None = None,
+    title: str = "predict",
 ) -> None:
     """Predict every image of a COCO file; go on where a stopped prediction left off.
 
@@ -273,6 +271,8 @@ def predict_dataset(
         workers: Processes that load images.
         images_per_part: Images a Parquet part.
         box_jitter: Strengths of boxes that are not tight, on which masks are predicted too.
+        extra_masks: Which masks the model has learned from beyond those of the split; None for none.
+        title: What the progress bar says.
 
     Raises:
         UserError: A missing or corrupt image, an image whose size is not the recorded one, a full disk.
@@ -291,7 +291,7 @@ def predict_dataset(
         num_workers=workers,
         collate_fn=pseudo_collate,
     )
-    with progress("predict", total=len(coco.images), done=len(coco.images) - len(todo)) as bar:
+    with progress(title, total=len(coco.images), done=len(coco.images) - len(todo)) as bar:
         batches = iter(loader)
         for index in missing:
             rows: dict[str, list[dict[str, Any]]] = {name: [] for name in kinds}
@@ -305,7 +305,7 @@ def predict_dataset(
                     rows[name] += more
                 bar.advance()
             for name, kind in kinds.items():
-                write_part(folder / name, index, rows[name], kind=kind)
+                write_part(folder / name, index, settled(rows[name]), kind=kind)
     write_json(
         folder / "manifest.json",
         {
@@ -317,6 +317,8 @@ def predict_dataset(
             "checkpoint_sha256": weights_sha256(predictor.model.state_dict()),
             "annotations_sha256": coco.sha256,
             **({"box_jitter": list(box_jitter)} if box_jitter else {}),
+            **({EXTRA_MASKS: extra_masks} if extra_masks else {}),
+            **({LEARNS_NO_MASKS: True} if getattr(predictor.model, LEARNS_NO_MASKS, False) else {}),
         },
     )
 

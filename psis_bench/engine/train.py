@@ -30,7 +30,9 @@ from psis_bench.engine.data_parallel import wrapper_config
 from psis_bench.engine.device import use_device
 from psis_bench.engine.hooks import SeedEachIteration, TrainLog
 from psis_bench.engine.images import from_worker
+from psis_bench.engine.pseudo_label import student_subset
 from psis_bench.engine.shape_priors import provide_shape_priors
+from psis_bench.engine.untrained import keep_untrained
 from psis_bench.errors import UserError
 from psis_bench.files import write_text
 from psis_bench.models import registered  # noqa: F401 - supplies mmcv's operations, so it comes before MMDetection
@@ -53,22 +55,28 @@ def train(run: RunDirectory) -> None:
     max_detections = run.split.max_detections
     # Once before anything is read: a mistake in mm. or crop_source is told at once, also where reading takes a minute.
     compose_run(run.config, classes=run.split.seen, max_detections=max_detections)
-    annotations = dataset.train.annotations
+    subset = student_subset(run) if run.config.teacher else dataset.train
+    annotations = subset.annotations
     # Read once only to be checked: every fault is found before the first iteration, not in the middle of one.
-    coco = read_coco(annotations, images=dataset.train.images, on_bad_boxes=dataset.on_bad_boxes)
+    coco = read_coco(annotations, images=subset.images, on_bad_boxes=dataset.on_bad_boxes)
     split = run.split.resolve(coco.categories, where=str(annotations))
+    # The student of a teacher is trained as if fully supervised, from a file without any other mask.
+    taught = run.config.teacher is not None
     classes = [str(category["name"]) for category in coco.categories]
     config = compose_run(run.config, classes=classes, max_detections=max_detections)
-    provide_shape_priors(config, folder=run.path, coco=coco, seen=run.split.seen)
+    provide_shape_priors(config, folder=run.path, coco=coco, seen=classes if taught else run.split.seen)
     if is_main_process():
         write_text(run.mm_config, config.pretty_text)
+    if not config.trained:
+        keep_untrained(run, config, classes=classes)
+        return
     settings = run.config
     train_model(
         config,
         folder=run.path,
-        subset=dataset.train,
+        subset=subset,
         classes=classes,
-        seen_ids=split.seen_ids,
+        seen_ids=[int(category["id"]) for category in coco.categories] if taught else split.seen_ids,
         seed=settings.seed,
         workers=settings.workers,
         device=settings.device,

@@ -14,7 +14,7 @@ from psis_bench.config import RunConfig
 from psis_bench.engine import images  # noqa: F401 - registers LoadCheckedImage
 from psis_bench.engine.checkpoints import load_weights, weights_sha256
 from psis_bench.engine.device import use_device
-from psis_bench.engine.predict import Predictor, encoded, load_predictor
+from psis_bench.engine.predict import Predictor, encoded, load_predictor, settled
 from psis_bench.models.compose import compose_run
 from psis_bench.splits.categories import COCO_NAMES
 from psis_bench.user_boxes.boxes import XYWH
@@ -64,7 +64,8 @@ class BoxSegmenter:
         for boxes in _corners(request.cut):
             crops = model.masks_on_boxes(features, data["data_samples"], [boxes.to(self.predictor.device)])[0]
             frames = self.predictor.frames(boxes, record)
-            codes += [mask["mask"] for mask in encoded(crops, frames, record, grid=self.predictor.mask_grid)]
+            masks = encoded(crops, frames, record, grid=self.predictor.mask_grid)
+            codes += [mask["mask"] for mask in settled(masks)]
         return codes
 
 

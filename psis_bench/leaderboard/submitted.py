@@ -21,6 +21,7 @@ from psis_bench.leaderboard.rows import (
     SeedScores,
     SplitKey,
 )
+from psis_bench.scoring.extra_masks import MARK
 
 if TYPE_CHECKING:
     from psis_bench.submissions.schema import GroupMetrics, LoadedSubmission, Submission
@@ -81,7 +82,7 @@ def _row(seeds: Sequence[LoadedSubmission]) -> Row:
     suffix = f"-{first.dataset.name}-{first.dataset.annotations_sha256[:8]}"
     return Row(
         name=first.model.name + suffix,
-        title=first.model.title,
+        title=_title(first),
         tier=min((scores.tier for scores in per_seed), key=list(TIERS).index),
         split=SplitKey(first.split.name, first.split.version),
         data=first.dataset.name,
@@ -156,6 +157,12 @@ def _classes(seeds: Sequence[LoadedSubmission]) -> tuple[ClassScore, ...]:
 def _authors(submission: Submission) -> str:
     first = submission.authors[0]
     return first if len(submission.authors) == 1 else f"{first} and {len(submission.authors) - 1} more"
+
+
+def _title(submission: Submission) -> str:
+    """Return the model's title, marked where its masks owe something to masks that the split does not allow."""
+    extra = any(source.startswith(MARK) for source in submission.supervision.mask_sources)
+    return f"{submission.model.title} ({MARK})" if extra else submission.model.title
 
 
 def _facts(submission: Submission) -> tuple[tuple[str, str], ...]:

@@ -17,6 +17,8 @@ from psis_bench.models import (
     detect_then_segment,
     detection_free,
     mask_heads,
+    prompted,
+    segment_anything,
     shapemask_branch,
 )
 from psis_bench.models.backbones import centernet_fpn, efficientnet_lite, hourglass, spinenet
@@ -38,5 +40,7 @@ __all__ = [
     "hourglass",
     "mask_heads",
     "shapemask_branch",
+    "prompted",
+    "segment_anything",
     "spinenet",
 ]

@@ -43,6 +43,7 @@ def build_report(
     from psis_bench.report.detected import build_detected
     from psis_bench.report.page import render
     from psis_bench.report.pictures import build_galleries
+    from psis_bench.scoring.extra_masks import extra_mask_notes
 
     run = read_run(run_directory)
     _check_split(run, split)
@@ -54,7 +55,7 @@ def build_report(
     detected = build_detected(
         coco, classes=classes, images=images, detections=run_directory / "predictions" / "detections"
     )
-    notes = [*_annotation_notes(run, coco), *notes, *run.notes]
+    notes = [*extra_mask_notes(run_directory / "predictions"), *_annotation_notes(run, coco), *notes, *run.notes]
     page = render(run, split=split, galleries=galleries, detected=detected, notes=notes)
     target = run_directory / "report.html"
     write_text(target, page)

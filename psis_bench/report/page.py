@@ -11,6 +11,7 @@ from psis_bench.report import curves, details
 from psis_bench.report.charts import inline_svg
 from psis_bench.report.command import command_of
 from psis_bench.report.selection import LEAST_SIDE
+from psis_bench.scoring.extra_masks import EXTRA_MASKS, MARK
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -95,6 +96,7 @@ def _facts(run: RunFiles) -> list[tuple[str, str]]:
         "model": config.get("model"),
         "mask head": config.get("mask_head") or "the model's own",
         "crop source": config.get("crop_source"),
+        "teacher": config.get("teacher"),
         "data": data.get("name") if isinstance(data, dict) else data,
         "schedule": config.get("schedule"),
         "iterations": config.get("iterations") or (int(run.log[-1]["iteration"]) if run.log else None),
@@ -116,6 +118,8 @@ def _facts(run: RunFiles) -> list[tuple[str, str]]:
     ]
     if times:
         facts.append(("time", " · ".join(times)))
+    if run.manifest.get(EXTRA_MASKS):
+        facts.append((MARK, str(run.manifest[EXTRA_MASKS])))
     if run.manifest.get("checkpoint_sha256"):
         facts.append(("checkpoint", str(run.manifest["checkpoint_sha256"])[:12]))
     return facts

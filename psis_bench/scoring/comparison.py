@@ -18,6 +18,7 @@ import numpy as np
 
 from psis_bench.errors import UserError
 from psis_bench.scoring.bootstrap import CONFIDENCE, percentile_interval
+from psis_bench.scoring.extra_masks import is_marked
 from psis_bench.scoring.ground_truth import Floats
 from psis_bench.scoring.intervals import seeds_and_images_interval
 from psis_bench.scoring.ranks import RankInterval, rank_intervals
@@ -55,6 +56,11 @@ class Entry:
     runs: tuple[ScoredFolder, ...]
     samples: tuple[SampledScores, ...]
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether masks were learned from that the split does not allow (protocol 2.5)."""
+        return any(is_marked(run.scores.notes) for run in self.runs)
+
     def members(self, group: str) -> list[int]:
         """Return the category ids of ``seen``, ``unseen`` or ``all``."""
         return [row.category_id for row in self.runs[0].classes if group in ("all", row.group)]
@@ -84,14 +90,15 @@ class Comparison:
         entries: In the order in which they were given.
         numbers: (metric key, group) -> the number of each entry. Metrics that no entry has are not there.
         differences: (metric key, group) -> the second less the first, when there are two entries.
-        ranks: (metric key, group) -> the ranks of the entries, when there are more than two.
+        ranks: (metric key, group) -> the ranks of the entries, when there are more than two; None for one with extra
+            mask data, which is not ranked.
         notes: What a reader has to know, one sentence each.
     """
 
     entries: tuple[Entry, ...]
     numbers: dict[tuple[str, str], tuple[Number, ...]]
     differences: dict[tuple[str, str], Number]
-    ranks: dict[tuple[str, str], tuple[RankInterval, ...]]
+    ranks: dict[tuple[str, str], tuple[RankInterval | None, ...]]
     notes: tuple[str, ...]
 
     @property
@@ -159,17 +166,28 @@ def compare(entries: Sequence[Entry], *, notes: Sequence[str] = ()) -> Compariso
     ]
     numbers = {(metric.key, group): tuple(entry.number(metric, group) for entry in entries) for metric, group in keys}
     differences = {}
-    ranks = {}
+    ranks: dict[tuple[str, str], tuple[RankInterval | None, ...]] = {}
     for metric, group in keys:
         if len(entries) == 2:
             differences[metric.key, group] = difference(entries[0], entries[1], metric, group)
             continue
-        values = [number.value for number in numbers[metric.key, group]]
-        drawn = [part for entry in entries if (part := entry.drawn(metric, group)) is not None]
-        if len(drawn) == len(entries) and None not in values:
-            scores = np.array(values, np.float64)
-            ranks[metric.key, group] = tuple(rank_intervals(scores, np.stack(drawn, axis=1)))
+        found = _ranks(entries, [number.value for number in numbers[metric.key, group]], metric, group)
+        if found is not None:
+            ranks[metric.key, group] = found
     return Comparison(entries=tuple(entries), numbers=numbers, differences=differences, ranks=ranks, notes=tuple(notes))
+
+
+def _ranks(
+    entries: Sequence[Entry], values: Sequence[float | None], metric: Metric, group: str
+) -> tuple[RankInterval | None, ...] | None:
+    """Return the rank of each entry, None for one with extra mask data; None when any other has no number."""
+    ranked = [place for place, entry in enumerate(entries) if not entry.is_marked]
+    drawn = [part for place in ranked if (part := entries[place].drawn(metric, group)) is not None]
+    scores = [value for place in ranked if (value := values[place]) is not None]
+    if not ranked or not len(drawn) == len(scores) == len(ranked):
+        return None
+    found = dict(zip(ranked, rank_intervals(np.array(scores, np.float64), np.stack(drawn, axis=1)), strict=True))
+    return tuple(found.get(place) for place in range(len(entries)))
 
 
 def difference(first: Entry, second: Entry, metric: Metric, group: str) -> Number:
@@ -238,6 +256,6 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
             for name in ("full_box", "ellipse")
         },
         "differences": named({key: vars(number) for key, number in comparison.differences.items()}),
-        "ranks": named({key: [rank._asdict() for rank in ranks] for key, ranks in comparison.ranks.items()}),
+        "ranks": named({key: [rank and rank._asdict() for rank in ranks] for key, ranks in comparison.ranks.items()}),
         "notes": list(comparison.notes),
     }

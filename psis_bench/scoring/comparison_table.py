@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from psis_bench.scoring.comparison import Comparison, Entry, Number, paired_by_seed
+from psis_bench.scoring.extra_masks import MARK, is_marked
 from psis_bench.scoring.moved_classes import ClassDifference
 from psis_bench.scoring.sampled_scores import GT_BOX_MIOU, Metric
 
@@ -101,7 +102,8 @@ def legend(comparison: Comparison) -> list[str]:
     for entry in comparison.entries:
         for run in entry.runs:
             seed = f", seed {run.seed}" if len(entry.runs) > 1 else ""
-            lines.append(f"{entry.label}: {run.path}{seed}")
+            mark = f" ({MARK})" if is_marked(run.scores.notes) else ""
+            lines.append(f"{entry.label}: {run.path}{seed}{mark}")
     return lines
 
 
@@ -173,7 +175,8 @@ def _pair(entries: Sequence[Entry]) -> str:
 
 
 def _name(entry: Entry) -> str:
-    return f"{entry.label} ({len(entry.runs)} seeds)" if len(entry.runs) > 1 else entry.label
+    mark = f", {MARK}" if entry.is_marked else ""
+    return (f"{entry.label} ({len(entry.runs)} seeds)" if len(entry.runs) > 1 else entry.label) + mark
 
 
 def _value(number: Number, entry: Entry) -> str:
@@ -184,9 +187,9 @@ def _value(number: Number, entry: Entry) -> str:
 
 def _rank(comparison: Comparison, metric: Metric, group: str, place: int) -> str:
     ranks = comparison.ranks.get((metric.key, group))
-    if ranks is None:
+    rank = None if ranks is None else ranks[place]
+    if rank is None:
         return ""
-    rank = ranks[place]
     return f"  #{rank.rank}" + ("" if rank.best == rank.worst else f" ({rank.best}-{rank.worst})")
 
 

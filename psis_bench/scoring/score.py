@@ -36,6 +36,7 @@ from psis_bench.scoring.checked_detections import Detections
 from psis_bench.scoring.detection_scores import DetectionScores, detection_scores
 from psis_bench.scoring.engines import Engine
 from psis_bench.scoring.evaluation import Evaluation
+from psis_bench.scoring.extra_masks import extra_mask_notes
 from psis_bench.scoring.ground_truth import Floats, GroundTruth, read_ground_truth
 from psis_bench.scoring.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, masks_on_boxes
 from psis_bench.scoring.jittered_scores import jittered_ious
@@ -182,6 +183,7 @@ def _score(
     groups = groups_of(resolved, federation)
     group_scores = {name: evaluation.group(ids) for name, ids in groups.items()}
     quality = quality_of(evaluation, groups, coco.categories) if details else ()
+    marks = extra_mask_notes(predictions)
     notes = (BOXES_GIVEN if note == NO_DETECTOR and split.by_synset else note for note in evaluation.notes)
     scores = Scores(
         split=SplitIdentity(name=split.name, version=split.version, hash=split.hash()),
@@ -189,7 +191,7 @@ def _score(
             annotations_sha256=truth.sha256, images=len(truth.image_ids), instances=len(truth.instances)
         ),
         groups=group_scores,
-        notes=(*notes, *absence(resolved, federation), *limits_in_words(group_scores)),
+        notes=(*marks, *notes, *absence(resolved, federation), *limits_in_words(group_scores)),
         mask_quality=quality,
     )
     if out is not None:

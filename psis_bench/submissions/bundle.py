@@ -75,7 +75,7 @@ def source_of_run(path: Path) -> Source:
         "backbone": _backbone(settings),
         "mask_head": config.mask_head or _text_of(settings, "mask_head"),
         "parameters": run_facts.parameters_of(run),
-        "mask_sources": [f"{dataset.name}, training part, the {len(run.split.seen)} seen classes"],
+        "mask_sources": run_facts.mask_sources_of(run),
         "extra_data": [],
         "seed": config.seed,
         "hardware": run_facts.hardware(),

@@ -16,7 +16,9 @@ from psis_bench import __version__
 from psis_bench.config import configs_dir
 from psis_bench.errors import UserError
 from psis_bench.run import RunDirectory, Stage
+from psis_bench.scoring.extra_masks import EXTRA_MASKS, LEARNS_NO_MASKS, MARK, manifest_of
 from psis_bench.submissions.weights_header import read_weights_header
+from psis_bench.teacher import provenance_of
 
 _PACKAGES = (
     "torch",
@@ -40,7 +42,7 @@ def settings_of(run: RunDirectory) -> dict[str, Any]:
         del keys[name]
     keys["data"] = {"name": run.dataset.name}
     # What lies in a file of the user's own is called by the file's name; its content is in mm.
-    for name in ("split", "model", "mask_head", "schedule"):
+    for name in ("split", "model", "mask_head", "schedule", "teacher"):
         if keys[name] and keys[name].startswith("/"):
             keys[name] = Path(keys[name]).name
     return {"run": keys, "mm": literals_of(run.mm_config) if run.mm_config.is_file() else None}
@@ -104,6 +106,23 @@ def hours_of(run: RunDirectory) -> float | None:
     if seconds is None and run.marker(Stage.TRAIN).is_file():
         seconds = json.loads(run.marker(Stage.TRAIN).read_text(encoding="utf-8")).get("seconds")
     return seconds / 3600 if seconds else None
+
+
+def mask_sources_of(run: RunDirectory) -> list[str]:
+    """Return everything that a run's masks were learned from, one text each."""
+    manifest, taught = manifest_of(run.predictions), provenance_of(run.path)
+    sources = []
+    if not manifest.get(LEARNS_NO_MASKS):
+        sources.append(f"{run.dataset.name}, training part, the {len(run.split.seen)} seen classes")
+    if taught:
+        who = taught["teacher"]
+        hashed = str(who["weights_sha256"])[:12]
+        sources.append(
+            f"masks of a teacher ({who['model']}, {hashed}) on boxes of the other classes of {taught['data']}"
+        )
+    if manifest.get(EXTRA_MASKS):
+        sources.append(f"{MARK}: {manifest[EXTRA_MASKS]}")
+    return sources or ["none: no mask is learned from"]
 
 
 def parameters_of(run: RunDirectory) -> int | None:

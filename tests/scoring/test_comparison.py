@@ -12,6 +12,7 @@ from scipy import stats
 from psis_bench.errors import UserError
 from psis_bench.scoring.bootstrap import image_weights
 from psis_bench.scoring.comparison import Entry, check_comparable, compare, runs_of_entries, to_dict
+from psis_bench.scoring.comparison_table import as_markdown, sheets
 from psis_bench.scoring.moved_classes import class_differences
 from psis_bench.scoring.results import DatasetIdentity, GroupScores, MeanIou, Scores, SplitIdentity
 from psis_bench.scoring.sampled_scores import GT_BOX_MIOU, sample_scores
@@ -181,6 +182,23 @@ def test_three_entries_are_ranked(data) -> None:
     content = to_dict(comparison)
     assert content["ranks"][KEY]["all"][1] == {"rank": 1, "best": 1, "worst": 1}
     assert content["entries"][2]["scores"][KEY]["seen"]["value"] == comparison.numbers[KEY, "seen"][2].value
+
+
+def test_an_entry_with_extra_mask_data_is_marked_and_not_ranked(data) -> None:
+    images, categories, ious = data
+    runs = [
+        folder(name, ious + lift, images=images, categories=categories)
+        for name, lift in zip("abc", (0.1, 0, 0.2), strict=True)
+    ]
+    marked = replace(runs[2], scores=replace(runs[2].scores, notes=("extra mask data, not comparable: SA-1B",)))
+    comparison = compare([entry("A", runs[0]), entry("B", runs[1]), entry("C", marked)])
+    ranks = comparison.ranks[KEY, "all"]
+    assert [rank and rank.rank for rank in ranks] == [1, 2, None]
+    assert to_dict(comparison)["ranks"][KEY]["all"][2] is None
+    markdown = as_markdown(sheets(comparison, []), comparison)
+    (row,) = (line for line in markdown.splitlines() if line.startswith("| C, extra mask data |"))
+    assert "#" not in row
+    assert "* C: c (extra mask data)" in markdown
 
 
 def test_runs_that_do_not_mean_the_same_are_refused(data) -> None:

@@ -1,0 +1,35 @@
+"""Mask GrabCut in a size for two CPU cores: the detector of Deep-MARC's small config, and GrabCut in its boxes.
+
+The detector learns from the boxes of all classes; no mask is learned from. Images are 320 pixels for the detector and
+as they are for GrabCut. Not a model of the paper. Command: ``psis-bench run split=voc2nonvoc model=grabcut/small``.
+"""
+
+_base_ = "../deep_marc/small.py"
+
+mask_head = None
+slots = dict(
+    _delete_=True,
+    max_detections=["model.test_cfg.rcnn.max_per_img"],
+    num_classes=["model.roi_head.bbox_head.num_classes"],
+)
+
+model = dict(
+    type="DetectThenPrompt",
+    roi_head=dict(mask_roi_extractor=None, mask_head=None),
+    segmenter=dict(
+        type="GrabCut",
+        iterations=5,
+        margin=0.5,
+        least_margin=10,
+        max_pixels=40000,
+        least_background=0.05,
+        rim=0.05,
+    ),
+)
+
+test_pipeline = [
+    dict(type="LoadCheckedImage"),
+    dict(type="KeepOriginalImage"),
+    dict(type="Resize", scale=(320, 320), keep_ratio=True),
+    dict(type="PackDetInputs", meta_keys=("img_id", "ori_shape", "img_shape", "scale_factor", "original_image")),
+]
