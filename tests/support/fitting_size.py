@@ -26,12 +26,16 @@ def fitting_settings(config: RunConfig) -> list[str]:
     composed = compose_run(config, classes=("person", "zebra"))
     model = composed.model
     # These halve their input seven times.
-    side = 128 if model.backbone.type in ("HourglassBackbone", "SpineNet") else 64
+    halving = ("HourglassBackbone", "SpineNet", "NASFPN")
+    parts = (model.backbone, model.get("neck") or {})
+    side = 128 if any(part.get("type") in halving for part in parts) else 64
     place = "model.roi_head.mask_head" if "roi_head" in model else "model.mask_branch"
     changes: dict[str, Any] = {f"{place}.trunk.num_init_channels": _WIDTH}
     changes |= _backbone(model)
     if "roi_head" in model:
         changes |= _FEW_BOXES
+    if "boundary_trunk" in model.get("mask_branch", ()):
+        changes["model.mask_branch.boundary_trunk.num_init_channels"] = _WIDTH
     if "pad_size_divisor" in model.data_preprocessor:
         changes["model.data_preprocessor.pad_size_divisor"] = side
     for name in ("train_pipeline", "test_pipeline"):

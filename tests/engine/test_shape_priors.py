@@ -1,0 +1,66 @@
+"""A training makes its own shape priors once, and refuses those of other masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+from tiny_data import SEEN, UNSEEN, TinyData
+
+from psis_bench.data.coco_format import CocoFile, check_coco
+from psis_bench.data.shape_priors import PriorSettings, make_priors, read_priors, write_priors
+from psis_bench.engine.shape_priors import provide_shape_priors
+from psis_bench.errors import UserError
+
+PLACE = "model.mask_branch.priors"
+
+
+@pytest.fixture
+def coco(tmp_path: Path) -> CocoFile:
+    return check_coco(TinyData(tmp_path / "tiny").train)
+
+
+def config(given: Path | None = None, **settings: Any) -> Config:
+    wanted = {"place": PLACE, "clusters": 3, "size": 8, **settings}
+    branch = {"priors": None if given is None else str(given)}
+    return Config({"model": {"mask_branch": branch}, "shape_priors": wanted})
+
+
+def test_priors_are_made_once(coco: CocoFile, tmp_path: Path) -> None:
+    first = config()
+    provide_shape_priors(first, folder=tmp_path, coco=coco, seen=SEEN)
+    path = Path(first.model.mask_branch.priors)
+    assert path == tmp_path / "shape_priors.npz"
+    wanted = make_priors(coco, seen=SEEN, settings=PriorSettings(clusters=3, size=8))
+    assert read_priors(path).priors.tobytes() == wanted.priors.tobytes()
+    before = path.stat().st_mtime_ns
+    provide_shape_priors(config(), folder=tmp_path, coco=coco, seen=SEEN)
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_given_file_is_used_if_it_is_of_masks_that_may_be_seen(coco: CocoFile, tmp_path: Path) -> None:
+    given = tmp_path / "given.npz"
+    settings = PriorSettings(clusters=3, size=8)
+    write_priors(given, make_priors(coco, seen=SEEN, settings=settings))
+    chosen = config(given)
+    provide_shape_priors(chosen, folder=tmp_path, coco=coco, seen=SEEN)
+    assert chosen.model.mask_branch.priors == str(given)
+    assert not (tmp_path / "shape_priors.npz").exists()
+    write_priors(given, make_priors(coco, seen=(*SEEN, *UNSEEN), settings=settings))
+    with pytest.raises(UserError, match=r"given\.npz: these shape priors are of the masks of other classes"):
+        provide_shape_priors(config(given), folder=tmp_path, coco=coco, seen=SEEN)
+
+
+def test_other_settings_than_those_of_the_file_are_refused(coco: CocoFile, tmp_path: Path) -> None:
+    provide_shape_priors(config(), folder=tmp_path, coco=coco, seen=SEEN)
+    with pytest.raises(UserError, match=r"of shape \(3, 8, 8\), not \(5, 8, 8\)"):
+        provide_shape_priors(config(clusters=5), folder=tmp_path, coco=coco, seen=SEEN)
+
+
+def test_a_model_without_priors_gets_none(coco: CocoFile, tmp_path: Path) -> None:
+    plain = Config({"model": {"type": "Any"}})
+    provide_shape_priors(plain, folder=tmp_path, coco=coco, seen=SEEN)
+    assert plain.to_dict() == {"model": {"type": "Any"}}
+    assert not (tmp_path / "shape_priors.npz").exists()
