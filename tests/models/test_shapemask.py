@@ -18,6 +18,8 @@ from psis_bench.models import registered  # noqa: F401
 from psis_bench.models.box_frames import on_images, reframed
 from psis_bench.models.compose import compose_model
 from psis_bench.models.interface import is_mask_predictor
+from psis_bench.models.mask_loss import soft_mask_targets
+from psis_bench.models.paste import paste_crop
 from psis_bench.models.shapemask_branch import mean_inside, over_foreground
 
 SIDE = 96
@@ -148,3 +150,19 @@ def test_masks_cover_the_box_with_its_margin(priors: Path) -> None:
     torch.testing.assert_close(crops, stages.fine.sigmoid())
     torch.testing.assert_close(crops, one_by_one, atol=1e-5, rtol=1e-4)
     assert len(found.mask_crops) == len(found.bboxes)
+
+
+def test_a_target_pasted_is_the_mask() -> None:
+    """Targets, masks and their frames belong together, also where the margin leaves the image."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    masks = np.stack([(x - 20) ** 2 / 300 + (y - 70) ** 2 / 500 < 1, (x + y) % 60 < 25]).astype(np.uint8)
+    boxes = torch.tensor([[2.0, 47.0, 38.0, 93.0], [0.0, 0.0, 96.0, 96.0]])
+    branch = build().mask_branch
+    frames = branch.frames(boxes, SIDE, SIDE)
+    targets = soft_mask_targets(BitmapMasks(masks, SIDE, SIDE), frames, torch.arange(2), 128)
+    for mask, target, frame in zip(masks, targets, frames.tolist(), strict=True):
+        placed = paste_crop(target.numpy(), tuple(frame), height=SIDE, width=SIDE)
+        found = np.zeros_like(mask)
+        rows, columns = placed.mask.shape
+        found[placed.y : placed.y + rows, placed.x : placed.x + columns] = placed.mask
+        assert (found & mask).sum() / (found | mask).sum() > 0.98
