@@ -50,6 +50,9 @@ class DeepMarcMaskHead(BaseModule):
     conversion to SyncBN reaches it like every other layer.
     """
 
+    norm: nn.Module
+    logits: nn.Module
+
     def __init__(
         self,
         *,
@@ -72,10 +75,16 @@ class DeepMarcMaskHead(BaseModule):
     def init_weights(self) -> None:
         """Initialise the trunk by its own rule and the two layers after it by He's, fan-out."""
         super().init_weights()
-        for layer in (self.upsample, self.logits):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+        for layer in self.children():
+            if isinstance(layer, nn.ConvTranspose2d | nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+
+    @property
+    def uses_labels(self) -> bool:
+        """Whether a mask depends on the class."""
+        return not self.class_agnostic
 
     def forward(self, crops: Tensor) -> Tensor:
         """Return logits (N, K, 2H, 2W) for crops (N, C, H, W)."""
@@ -158,17 +167,22 @@ class DeepMarcRoIHead(StandardRoIHead):
         self, x: tuple[Tensor, ...], sampling_results: list[Any], bbox_feats: Tensor, batch_gt_instances: list[Any]
     ) -> dict[str, Any]:
         """Compute the mask loss on the crops of the chosen source."""
-        if self.crop_source == "gt":
-            sampling_results = [
-                GroundTruthCrops(
-                    pos_priors=getattr(instances.bboxes, "tensor", instances.bboxes),
-                    pos_assigned_gt_inds=torch.arange(len(instances), device=instances.labels.device),
-                    pos_gt_labels=instances.labels,
-                )
-                for instances in batch_gt_instances
-            ]
-        losses: dict[str, Any] = super().mask_loss(x, sampling_results, bbox_feats, batch_gt_instances)
+        crops = self.training_crops(sampling_results, batch_gt_instances)
+        losses: dict[str, Any] = super().mask_loss(x, crops, bbox_feats, batch_gt_instances)
         return losses
+
+    def training_crops(self, sampling_results: list[Any], batch_gt_instances: list[Any]) -> list[Any]:
+        """Return the boxes of each image on which masks are learned: ``sampling_results``, or `GroundTruthCrops`."""
+        if self.crop_source == "proposals+gt":
+            return sampling_results
+        return [
+            GroundTruthCrops(
+                pos_priors=getattr(instances.bboxes, "tensor", instances.bboxes),
+                pos_assigned_gt_inds=torch.arange(len(instances), device=instances.labels.device),
+                pos_gt_labels=instances.labels,
+            )
+            for instances in batch_gt_instances
+        ]
 
     def predict_mask(
         self,
@@ -200,13 +214,13 @@ class DeepMarc(MaskRCNN):
     def masks_on_boxes(self, features: tuple[Tensor, ...], samples: list[Any], boxes: list[Tensor]) -> list[Tensor]:
         """Return mask crops (N, S, S) in [0, 1] for each image's boxes, xyxy in pixels of the original image.
 
-        A class-specific mask head shows the mask of the class that the box head sees in the box: no class is given.
+        A mask that depends on the class is that of the class which the box head sees in the box: no class is given.
         """
         given = [
             InstanceData(bboxes=boxes_in_input(box, sample), labels=box.new_zeros(len(box), dtype=torch.long))
             for box, sample in zip(boxes, samples, strict=True)
         ]
-        if not self.roi_head.mask_head.class_agnostic:
+        if self.roi_head.mask_head.uses_labels:
             rois = bbox2roi([instances.bboxes for instances in given])
             scores = self.roi_head._bbox_forward(features, rois)["cls_score"][:, :-1]
             for instances, labels in zip(given, scores.argmax(dim=1).split([len(box) for box in boxes]), strict=True):

@@ -9,17 +9,14 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
-from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
+from roi_samples import BOXES, SIDE, sample
 from torch import Tensor
 
 from psis_bench.models import registered  # noqa: F401
 from psis_bench.models.compose import compose_model, load_config
 from psis_bench.models.deep_marc import DeepMarcMaskHead
 from psis_bench.models.interface import is_mask_predictor
-
-SIDE = 96
-BOXES = [[4.0, 6.0, 40.0, 50.0], [30.0, 30.0, 90.0, 60.0], [50.0, 8.0, 80.0, 88.0]]
 
 
 def build(crop_source: str = "gt", *, class_agnostic: bool = True) -> Any:
@@ -36,20 +33,6 @@ def build(crop_source: str = "gt", *, class_agnostic: bool = True) -> Any:
     model = MODELS.build(config.model)
     model.init_weights()
     return model
-
-
-def sample(boxes: list[list[float]], has_mask: list[bool]) -> DetDataSample:
-    shapes = dict.fromkeys(("img_shape", "ori_shape", "batch_input_shape", "pad_shape"), (SIDE, SIDE))
-    data = DetDataSample(metainfo={**shapes, "scale_factor": (1.0, 1.0)})
-    masks = np.random.default_rng(len(boxes)).integers(0, 2, (len(boxes), SIDE, SIDE)).astype(np.uint8)
-    data.gt_instances = InstanceData(
-        bboxes=torch.tensor(boxes).reshape(-1, 4),
-        labels=torch.arange(len(boxes)),
-        masks=BitmapMasks(masks, SIDE, SIDE),
-        has_mask=torch.tensor(has_mask, dtype=torch.bool),
-    )
-    data.ignored_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
-    return data
 
 
 def mask_rois_in_training(model: Any, samples: list[DetDataSample], proposals: list[Tensor]) -> Tensor:

@@ -34,6 +34,9 @@ def fitting_settings(config: RunConfig) -> list[str]:
     changes |= _backbone(model)
     if "roi_head" in model:
         changes |= _FEW_BOXES
+        if model.roi_head.mask_head.type == "MaskXHead":
+            # Its branch grows with the one, and its weight transfer reads the other.
+            changes |= {f"{place}.upsample_channels": _WIDTH, f"{place}.detection_features": _WIDTH}
     if "boundary_trunk" in model.get("mask_branch", ()):
         changes["model.mask_branch.boundary_trunk.num_init_channels"] = _WIDTH
     if "pad_size_divisor" in model.data_preprocessor:
