@@ -43,6 +43,8 @@ class DeepMarcMaskHead(BaseModule):
         class_agnostic: Whether there is one mask for any class, K = 1, as in the paper but for a row of Table 12. If
             not, K is ``num_classes``: an instance learns the mask of its class, and shows that of its detected one.
         num_classes: Number of classes of the detector.
+        norm_eps: Added to the variances of the batch norm after the transposed convolution (official: as the model's).
+        norm_momentum: Its momentum, PyTorch's.
         loss_weight: Weight of the mask loss.
         init_cfg: Initialisation of the layers outside the trunk (official: He, fan-out).
 
@@ -61,6 +63,8 @@ class DeepMarcMaskHead(BaseModule):
         upsample_channels: int,
         class_agnostic: bool = True,
         num_classes: int = 1,
+        norm_eps: float = 1e-5,
+        norm_momentum: float = 0.1,
         loss_weight: float = 1.0,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -69,7 +73,7 @@ class DeepMarcMaskHead(BaseModule):
         self.class_agnostic = class_agnostic
         self.trunk = MODELS.build({**trunk, "in_channels": in_channels})
         self.upsample = nn.ConvTranspose2d(self.trunk.out_channels, upsample_channels, 2, stride=2)
-        self.norm = nn.BatchNorm2d(upsample_channels)
+        self.norm = nn.BatchNorm2d(upsample_channels, eps=norm_eps, momentum=norm_momentum)
         self.logits = nn.Conv2d(upsample_channels, 1 if class_agnostic else num_classes, 1)
 
     def init_weights(self) -> None:

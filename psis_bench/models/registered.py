@@ -8,6 +8,7 @@ from __future__ import annotations
 from mmengine.registry import init_default_scope
 
 from psis_bench.models import (
+    bin_centre_crops,
     black_padding,
     centernet_head,
     contrastmask,
@@ -15,6 +16,7 @@ from psis_bench.models import (
     deep_mac,
     deep_mac_branch,
     deep_marc,
+    deep_marc_detector,
     detect_then_segment,
     detection_free,
     mask_heads,
@@ -25,12 +27,13 @@ from psis_bench.models import (
     segment_anything,
     shapemask_branch,
 )
-from psis_bench.models.backbones import centernet_fpn, efficientnet_lite, hourglass, spinenet
+from psis_bench.models.backbones import centernet_fpn, efficientnet_lite, hourglass, normed_fpn, same_resnet, spinenet
 
 # Configs name MMDetection's parts without a prefix; outside a Runner nobody else says whose they are.
 init_default_scope("mmdet")
 
 __all__ = [
+    "bin_centre_crops",
     "black_padding",
     "centernet_fpn",
     "centernet_head",
@@ -39,6 +42,7 @@ __all__ = [
     "deep_mac",
     "deep_mac_branch",
     "deep_marc",
+    "deep_marc_detector",
     "detect_then_segment",
     "detection_free",
     "efficientnet_lite",
@@ -46,8 +50,10 @@ __all__ = [
     "mask_heads",
     "mask_rcnn",
     "mask_x_rcnn",
+    "normed_fpn",
     "opmask",
     "prompted",
+    "same_resnet",
     "segment_anything",
     "shapemask_branch",
     "spinenet",

@@ -56,7 +56,7 @@ def _argument(path: str, value: Any) -> str:
 
 def _backbone(model: Any) -> dict[str, Any]:
     """Return the changes that make the backbone narrow, and what reads its features fit."""
-    if model.backbone.type == "ResNet":
+    if model.backbone.type in ("ResNet", "SameResNet"):
         wide = 4 if model.backbone.depth >= 50 else 1
         channels = [_WIDTH * wide * 2**stage for stage in range(4)]
         # The depth goes down to ResNet-50: its blocks are those of ResNet-101, of which there are more.

@@ -7,8 +7,9 @@ Numbers from the official ``deep_mask_head_rcnn_voc_r50.yaml`` and the defaults 
 anchors of size 8 at P2 to P6, box head with 4 convolutions and one fully connected layer, 100 detections.
 Unverified: AP of this config (no GPU run yet).
 
-Deviations: MMDetection's box coder, samplers and RoIAlign (sampling 2, half-pixel aligned); the official code samples
-one point a bin. A jittered image is used whole, where the official code crops or pads it to 1024 x 1024.
+Deviations: MMDetection's samplers and losses of the detector. Images are padded to multiples of 32 and a jittered one
+is used whole, where the official code crops or pads it to 1024 x 1024. The ResNet pads as torchvision's weights were
+trained; ``deep_marc/r50_tf.py`` is for weights of the official code.
 Batch norm eps 1e-4 and momentum 0.003 (Keras 0.997) as official.
 Command: ``psis-bench run split=voc2nonvoc model=deep_marc/r50 mask_head=conv4 crop_source=gt data=coco``.
 """
@@ -49,12 +50,16 @@ model = dict(
         style="pytorch",
         init_cfg=dict(type="Pretrained", checkpoint="torchvision://resnet50"),
     ),
-    neck=dict(type="FPN", in_channels=[256, 512, 1024, 2048], out_channels=256, num_outs=5, norm_cfg=_norm),
+    neck=dict(type="NormedFPN", in_channels=[256, 512, 1024, 2048], out_channels=256, num_outs=5, norm_cfg=_norm),
     rpn_head=dict(
-        type="RPNHead",
+        type="LevelNormRPNHead",
         in_channels=256,
         feat_channels=256,
-        anchor_generator=dict(type="AnchorGenerator", scales=[8], ratios=[0.5, 1.0, 2.0], strides=[4, 8, 16, 32, 64]),
+        norm_cfg=_norm,
+        # Height over width; the official list is width over height.
+        anchor_generator=dict(
+            type="AnchorGenerator", scales=[8], ratios=[2.0, 1.0, 0.5], strides=[4, 8, 16, 32, 64], center_offset=0.5
+        ),
         bbox_coder=dict(type="DeltaXYWHBBoxCoder", target_means=[0.0] * 4, target_stds=[1.0] * 4),
         loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=True, loss_weight=1.0),
         loss_bbox=dict(type="SmoothL1Loss", beta=1 / 9, loss_weight=1.0),
@@ -63,13 +68,13 @@ model = dict(
         type="DeepMarcRoIHead",
         crop_source="gt",
         bbox_roi_extractor=dict(
-            type="SingleRoIExtractor",
-            roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=2),
+            type="BinCentreRoIExtractor",
+            roi_layer=dict(type="BinCentreAlign", output_size=7),
             out_channels=256,
-            featmap_strides=[4, 8, 16, 32],
+            featmap_strides=[4, 8, 16, 32, 64],
         ),
         bbox_head=dict(
-            type="Shared4Conv1FCBBoxHead",
+            type="NormedBoxHead",
             in_channels=256,
             conv_out_channels=256,
             fc_out_channels=1024,
@@ -82,10 +87,10 @@ model = dict(
             loss_bbox=dict(type="SmoothL1Loss", beta=1.0, loss_weight=1.0),
         ),
         mask_roi_extractor=dict(
-            type="SingleRoIExtractor",
-            roi_layer=dict(type="RoIAlign", output_size=16, sampling_ratio=2),
+            type="BinCentreRoIExtractor",
+            roi_layer=dict(type="BinCentreAlign", output_size=16),
             out_channels=256,
-            featmap_strides=[4, 8, 16, 32],
+            featmap_strides=[4, 8, 16, 32, 64],
         ),
         mask_head=dict(
             type="DeepMarcMaskHead",
@@ -95,6 +100,8 @@ model = dict(
             # False: a mask for each class (Table 12, class-specific).
             class_agnostic=True,
             num_classes=80,
+            norm_eps=1e-4,
+            norm_momentum=0.003,
             loss_weight=1.0,
         ),
     ),

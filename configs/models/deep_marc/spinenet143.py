@@ -41,20 +41,23 @@ model = dict(
     neck=None,
     rpn_head=dict(
         in_channels=_channels,
+        norm_cfg=_norm,
         anchor_generator=dict(
             _delete_=True,
             type="AnchorGenerator",
             octave_base_scale=4,
             scales_per_octave=3,
-            ratios=[0.5, 1.0, 2.0],
+            scale_major=False,
+            ratios=[2.0, 1.0, 0.5],
             strides=_strides,
+            center_offset=0.5,
         ),
     ),
     roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=_channels, featmap_strides=_strides, finest_scale=112),
+        bbox_roi_extractor=dict(out_channels=_channels, featmap_strides=_strides),
         bbox_head=dict(in_channels=_channels, norm_cfg=_norm),
-        mask_roi_extractor=dict(out_channels=_channels, featmap_strides=_strides, finest_scale=112),
-        mask_head=dict(in_channels=_channels),
+        mask_roi_extractor=dict(out_channels=_channels, featmap_strides=_strides),
+        mask_head=dict(in_channels=_channels, norm_eps=1e-3, norm_momentum=0.01),
     ),
 )
 

@@ -21,6 +21,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from psis_bench.models.backbones.efficientnet_lite import SameConv
+from psis_bench.models.backbones.initialisation import keras_variance_scaling
 from psis_bench.models.mask_heads.norm import NormFactory, norm_factory
 
 _CHANNELS = {2: 64, 3: 128, 4: 256, 5: 256, 6: 256, 7: 256}
@@ -29,8 +30,6 @@ _CHANNELS = {2: 64, 3: 128, 4: 256, 5: 256, 6: 256, 7: 256}
 _STEM_CHANNELS = 64
 _STEM_LEVEL = 2
 _STEM_GROUPS = 2
-# The standard deviation of a normal distribution that is cut off at two of them.
-_TRUNCATED_STD = 0.87962566103423978
 
 
 class BlockSpec(NamedTuple):
@@ -268,9 +267,7 @@ class SpineNet(BaseModule):
         """Initialise as Keras' ``VarianceScaling`` does: a truncated normal with variance 1 / inputs."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                inputs = module.weight[0].numel()
-                std = inputs**-0.5 / _TRUNCATED_STD
-                nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)
+                keras_variance_scaling(module)
 
     def init_weights(self) -> None:
         """Initialise by the network's own rule, then by ``init_cfg`` if there is one."""
