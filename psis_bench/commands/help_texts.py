@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from psis_bench.commands.command import JSON as _JSON
 from psis_bench.commands.command import Command, Option
+from psis_bench.commands.help_convert import CONVERT
 from psis_bench.commands.help_submissions import SUBMISSION_COMMANDS
 
 KEYS = """\
@@ -150,6 +151,7 @@ COMMANDS: dict[str, Command] = {
         argument_help="splits, models, data, recipes or runs; with runs: the folder to look in",
         options=(_JSON, Option("all", "every split of the single_source pattern")),
     ),
+    "convert": CONVERT,
     "data": Command(
         summary="make or check a data set; make shape priors from one",
         description="Make a synthetic data set, check one in COCO format, or cluster the masks of seen classes.\n\n"
