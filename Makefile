@@ -8,12 +8,15 @@ VENV ?= .venv
 SPLIT ?= voc2nonvoc
 TEST_WORKERS ?= 2
 
+PARITY_VENV ?= .venv-parity
+PARITY_OUT ?= build/parity
+
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-cluster exactness recipes validate-submissions hostile check format clean
+.PHONY: help install demo test test-cluster exactness parity recipes validate-submissions hostile check format clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -32,6 +35,17 @@ recipes: $(STAMP) ## two iterations of every recipe whose model is there, made n
 
 exactness: $(STAMP) ## hold every score to the packages that define it (half an hour): docs/exactness.md
 	@OMP_NUM_THREADS=1 PYTHONPATH=tests/support $(BIN)/python -m exactness --data $(or $(PSIS_BENCH_SHARED),../shared/data)
+
+parity: $(STAMP) $(PARITY_VENV)/.installed ## hold models, crops and losses to the official code (half an hour, 10 GB): docs/parity.md
+	@mkdir -p $(PARITY_OUT)
+	@$(PARITY_VENV)/bin/python -m pip freeze | grep -iE '^(tensorflow.cpu|tf.keras|tf.models.official|object.detection.by.ovi|numpy)==' > $(PARITY_OUT)/versions.txt
+	@for part in heads deep_mac deep_marc; do \
+		echo "official code: $$part ..." >&2; \
+		$(PARITY_VENV)/bin/python tests/parity/official_$$part.py $(PARITY_OUT)/$$part 2> $(PARITY_OUT)/$$part.log || \
+			{ tail -n 20 $(PARITY_OUT)/$$part.log >&2; exit 1; }; \
+	done
+	@echo "comparing ..." >&2
+	@PYTHONPATH=. $(BIN)/python tests/parity/compare.py $(PARITY_OUT)
 
 validate-submissions: $(STAMP) ## check every submission of the model zoo, as the check of a pull request does
 	@$(BIN)/psis-bench validate
@@ -55,6 +69,14 @@ format: $(STAMP) ## format the code and mend what ruff can mend
 
 clean: ## remove the environment and the caches of the tools (never runs/)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+
+# The official code has an environment of its own: its TensorFlow and this package's torch need different versions.
+$(PARITY_VENV)/.installed: tests/parity/requirements.txt
+	@$(PARITY_VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(PARITY_VENV)
+	@echo "Installing the official code into $(PARITY_VENV) (once; some minutes, 2 GB) ..." >&2
+	@$(PARITY_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r $< || \
+		{ echo "make: installing failed, see above. The same command continues." >&2; exit 1; }
+	@touch $@
 
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || \
