@@ -14,16 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from psis_bench.run_lengths import (
-    Ints,
-    RleError,
-    check_lengths,
-    concatenate,
-    decode_strings,
-    encode_string,
-    merge_empty_runs,
-    pairwise_iou,
-)
+from psis_bench.run_length_strings import RleError, check_lengths, decode_strings, encode_string
+from psis_bench.run_lengths import Ints, concatenate, merge_empty_runs, pairwise_iou
 
 _POLYGON_REACH = 4
 """Polygons may leave the image by this many times its longer side; the rasteriser walks every pixel."""
@@ -82,12 +74,31 @@ def segmentation_to_rle(segmentation: Any, height: int, width: int) -> dict[str,
     if isinstance(segmentation, Mapping):
         runs = _checked_counts(segmentation, height=height, width=width)
         return {"size": [height, width], "counts": encode_string(merge_empty_runs(runs))}
-    _check_polygons(segmentation, height=height, width=width)
+    check_polygons(segmentation, height=height, width=width)
+    return {"size": [height, width], "counts": encode_polygons([segmentation], height=height, width=width)[0]}
+
+
+def encode_polygons(segmentations: Sequence[Sequence[Sequence[float]]], *, height: int, width: int) -> list[str]:
+    """Rasterise the polygons of many objects in images of one size, and join the parts of each.
+
+    Args:
+        segmentations: Lists of polygons as `check_polygons` passes them.
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
+
+    Returns:
+        Compressed run lengths.
+    """
     from pycocotools import mask as coco_mask
 
-    parts = coco_mask.frPyObjects([list(polygon) for polygon in segmentation], height, width)
-    merged = parts[0] if len(parts) == 1 else coco_mask.merge(parts)
-    return {"size": [height, width], "counts": merged["counts"].decode("ascii")}
+    parts = coco_mask.frPyObjects([list(part) for polygons in segmentations for part in polygons], height, width)
+    found: list[str] = []
+    first = 0
+    for polygons in segmentations:
+        own = parts[first : first + len(polygons)]
+        first += len(polygons)
+        found.append((own[0] if len(own) == 1 else coco_mask.merge(own))["counts"].decode("ascii"))
+    return found
 
 
 def encode_crop(mask: npt.NDArray[np.bool_], *, x: int, y: int, height: int, width: int) -> str:
@@ -173,7 +184,12 @@ def _checked_counts(rle: Mapping[str, Any], *, height: int, width: int) -> Ints:
     return runs
 
 
-def _check_polygons(segmentation: Any, *, height: int, width: int) -> None:
+def check_polygons(segmentation: Any, *, height: int, width: int) -> None:
+    """Check that a segmentation is a list of polygons in or near an image.
+
+    Raises:
+        ValueError: It is not; says why in words.
+    """
     if not isinstance(segmentation, list | tuple) or not segmentation:
         raise RleError("a segmentation is a list of polygons or an RLE, and not empty")
     reach = _POLYGON_REACH * max(height, width)
@@ -182,8 +198,19 @@ def _check_polygons(segmentation: Any, *, height: int, width: int) -> None:
             raise RleError(f"polygon {index} is not a list of numbers")
         if len(polygon) < 6 or len(polygon) % 2:
             raise RleError(f"polygon {index} has {len(polygon)} numbers; three points x, y or more are needed")
+        if (
+            {*map(type, polygon)} <= {int, float}
+            and -reach <= min(polygon)
+            and max(polygon) <= max(height, width) + reach
+        ):
+            continue  # nearly all; one that is not a number fails one of the comparisons, or is found below
         for value in polygon:
             if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
                 raise RleError(f"polygon {index} has a coordinate that is not a number ({value!r})")
             if not -reach <= value <= max(height, width) + reach:
                 raise RleError(f"polygon {index} lies far outside the image (coordinate {value!r})")
+
+
+def _within(polygon: Sequence[float], low: float, high: float) -> bool:
+    # A sum has no finite value when an item has none; comparisons may pass one over.
+    return low <= min(polygon) and max(polygon) <= high and math.isfinite(sum(polygon))

@@ -1,18 +1,15 @@
-"""Many masks as run lengths: decoding, encoding, areas and IoU without ever making a full image.
+"""Many masks as run lengths: areas, IoU and making them from spans, without ever making a full image.
 
-COCO's run-length encoding lists, column by column, how many pixels are outside, inside, outside, ...
-the mask. In its compressed form each number is written in groups of five bits, lowest first, one
-character (``chr(48 + group)``) a group; bit 6 says that another group follows; from the fourth number
-on, the difference to the number two places before is written. The form is defined by
-``rleToString``/``rleFrString`` of https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c;
-those read any bytes they are given, so that a broken string makes them read or write out of bounds.
-Everything here is checked first and works on all masks of a batch at once in NumPy.
+COCO's run-length encoding lists, column by column, how many pixels are outside, inside, outside, ... the mask.
+`psis_bench.run_length_strings` has its compressed form. Everything works on all masks of a batch at once in NumPy, some
+at a time where that keeps them in a processor's cache.
 
 Shapes: ``N`` masks with ``R`` runs in all.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,25 +17,8 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 
-MAX_PIXELS = 2**32 - 1
-"""Pixels of the largest image whose run lengths the reference implementation can hold (uint32)."""
-
-_MAX_GROUPS = 7  # a difference of two uint32 has 33 bits with its sign, so at most seven groups of five
-_ALPHABET = "characters '0' to 'o'"
-
-
-class RleError(ValueError):
-    """A run-length encoding that is not one.
-
-    Args:
-        reason: What is wrong, in words.
-        index: Which mask of the batch it is.
-    """
-
-    def __init__(self, reason: str, *, index: int = 0) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.index = index
+_AT_ONCE = 2**15
+"""Runs or characters that are worked on at once: few enough for a processor's cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +43,21 @@ class RunLengths:
     def take(self, indices: Ints) -> RunLengths:
         """Return the masks at ``indices``, in that order."""
         lengths = np.diff(self.offsets)[indices]
-        offsets = _offsets(lengths)
+        offsets = offsets_of(lengths)
         source = np.repeat(self.offsets[:-1][indices] - offsets[:-1], lengths) + np.arange(offsets[-1])
         return RunLengths(runs=self.runs[source], offsets=offsets)
 
+    def between(self, start: int, stop: int) -> RunLengths:
+        """Return the masks from ``start`` to ``stop``, without copying their runs."""
+        low, high = self.offsets[start], self.offsets[stop]
+        return RunLengths(runs=self.runs[low:high], offsets=self.offsets[start : stop + 1] - low)
+
     def areas(self) -> Ints:
         """Return the number of pixels inside each mask, int64 (N,)."""
-        return _segment_sums(np.where(_places(self.offsets) % 2 == 1, self.runs, 0), self.offsets)
+        alternating = self.runs.copy()
+        np.negative(alternating[1::2], out=alternating[1::2])
+        outside_less_inside = np.where(self.offsets[:-1] % 2, -1, 1) * _segment_sums(alternating, self.offsets)
+        return np.asarray((self.pixels() - outside_less_inside) // 2, np.int64)
 
     def pixels(self) -> Ints:
         """Return the number of pixels of each mask's image, int64 (N,)."""
@@ -80,14 +68,17 @@ class RunLengths:
 
         No encoder writes those, and the reference implementation stops at them when it compares masks.
         """
-        empty = (self.runs == 0) & (_places(self.offsets) > 0)
-        return _segment_sums(empty.astype(np.int64), self.offsets) > 0
+        empty = np.flatnonzero(self.runs == 0)
+        masks = np.searchsorted(self.offsets, empty, side="right") - 1
+        found = np.zeros(len(self), bool)
+        found[masks[empty > self.offsets[masks]]] = True
+        return found
 
 
 def concatenate(masks: list[Ints]) -> RunLengths:
     """Join the run lengths of single masks to a batch."""
     runs = np.concatenate(masks) if masks else np.zeros(0, np.int64)
-    return RunLengths(runs=runs, offsets=_offsets(np.array([len(mask) for mask in masks], np.int64)))
+    return RunLengths(runs=runs, offsets=offsets_of(np.array([len(mask) for mask in masks], np.int64)))
 
 
 def from_spans(starts: Ints, stops: Ints, spans: Ints, pixels: Ints) -> RunLengths:
@@ -103,7 +94,7 @@ def from_spans(starts: Ints, stops: Ints, spans: Ints, pixels: Ints) -> RunLengt
         N masks; where spans touch, or reach the last pixel, a run of no pixels lies between or behind them.
     """
     lengths = 2 * spans + 1
-    offsets = _offsets(lengths)
+    offsets = offsets_of(lengths)
     edges = np.empty(offsets[-1], np.int64)
     place = 2 * np.arange(len(starts)) + np.repeat(np.arange(len(spans)), spans)
     edges[place], edges[place + 1] = starts, stops
@@ -113,95 +104,14 @@ def from_spans(starts: Ints, stops: Ints, spans: Ints, pixels: Ints) -> RunLengt
     return RunLengths(runs=runs, offsets=offsets)
 
 
-def decode_strings(data: npt.NDArray[np.uint8], offsets: Ints, pixels: Ints) -> RunLengths:
-    """Decode compressed run lengths after checking every one of them.
-
-    Args:
-        data: uint8 (B,): the bytes of all strings, one after the other.
-        offsets: int64 (N + 1,): string ``i`` is ``data[offsets[i]:offsets[i + 1]]``.
-        pixels: int64 (N,): height times width of each mask's image.
-
-    Raises:
-        RleError: Of the first fault of the kind that is looked for first; names the mask.
-    """
-    codes = data[offsets[0] : offsets[-1]] - np.uint8(48)
-    offsets = offsets - offsets[0]
-    _refuse(np.diff(offsets) == 0, "the run lengths are empty")
-    _refuse((pixels < 1) | (pixels > MAX_PIXELS), "the image has no pixels or too many")
-    if len(codes) == 0:
-        return RunLengths(runs=np.zeros(0, np.int64), offsets=np.zeros(1, np.int64))
-    if int(codes.max()) > 63:
-        index, place = _first(codes > 63, offsets)
-        raise RleError(f"character {place} of the run lengths is not one of {_ALPHABET}", index=index)
-    is_last = codes < 32
-    _refuse(~is_last[offsets[1:] - 1], "the run lengths stop in the middle of a number")
-    last = np.flatnonzero(is_last)
-    groups = np.diff(last, prepend=-1)
-    run_offsets = np.concatenate([[0], np.cumsum(is_last)[offsets[1:] - 1]]).astype(np.int64)
-    if int(groups.max()) > _MAX_GROUPS:
-        index, place = _first(groups > _MAX_GROUPS, run_offsets)
-        raise RleError(f"run length {place} is larger than any image", index=index)
-    runs = _undo_differences(_numbers(codes, last, groups), run_offsets)
-    decoded = RunLengths(runs=runs, offsets=run_offsets)
-    _check_lengths(decoded, pixels)
-    return decoded
-
-
-def check_lengths(runs: Ints, pixels: int) -> None:
-    """Check the run lengths of one mask: none negative, together ``pixels``.
-
-    Raises:
-        RleError: They are not.
-    """
-    _refuse(np.array([len(runs) == 0]), "the run lengths are empty")
-    _refuse(np.array([not 1 <= pixels <= MAX_PIXELS]), "the image has no pixels or too many")
-    _check_lengths(concatenate([runs]), np.array([pixels], np.int64))
-
-
-def encode_string(runs: Ints) -> str:
-    """Return the compressed form of one mask's run lengths: the bytes pycocotools gives, as text.
-
-    Args:
-        runs: int64 (r,): run lengths as an encoder makes them.
-    """
-    numbers = runs.copy()
-    numbers[3:] -= runs[1:-2]
-    codes, _ = _codes(numbers)
-    return bytes((codes + 48).astype(np.uint8)).decode("ascii")
-
-
-def _codes(numbers: Ints) -> tuple[Ints, Ints]:
-    """Split numbers into groups of five bits with the sixth that says that another follows; and how many each has."""
-    groups = np.ones(len(numbers), np.int64)
-    for count in range(1, _MAX_GROUPS):
-        bound = 1 << (5 * count - 1)
-        larger = (numbers >= bound) | (numbers < -bound)
-        if not larger.any():
-            break
-        groups += larger
-    offsets = _offsets(groups)
-    place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], groups)
-    codes = (np.repeat(numbers, groups) >> (5 * place)) & 31
-    codes |= (place < np.repeat(groups, groups) - 1) * 32
-    return codes, groups
-
-
-def encode_strings(masks: RunLengths) -> list[str]:
-    """Return the compressed form of many masks' run lengths, the bytes pycocotools gives, as texts.
-
-    Args:
-        masks: N masks; runs of no pixels after the first are merged into their neighbours.
-    """
-    empty = masks.has_empty_runs()
-    if empty.any():
-        masks = concatenate([merge_empty_runs(masks[i]) if empty[i] else masks[i] for i in range(len(masks))])
-    numbers = masks.runs.copy()
-    later = _places(masks.offsets) >= 3
-    numbers[later] -= masks.runs[np.flatnonzero(later) - 2]
-    codes, groups = _codes(numbers)
-    ends = _offsets(groups)[masks.offsets]
-    text = (codes + 48).astype(np.uint8).tobytes().decode("ascii")
-    return [text[start:stop] for start, stop in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
+def batches(offsets: Ints) -> Iterator[tuple[int, int]]:
+    """Yield ranges of masks whose parts, given by their offsets (N + 1,), have about `_AT_ONCE` entries together."""
+    first, count = 0, len(offsets) - 1
+    while first < count:
+        stop = int(np.searchsorted(offsets, offsets[first] + _AT_ONCE, side="right")) - 1
+        stop = min(max(stop, first + 1), count)
+        yield first, stop
+        first = stop
 
 
 def merge_empty_runs(runs: Ints) -> Ints:
@@ -226,88 +136,50 @@ def pairwise_iou(first: RunLengths, second: RunLengths) -> npt.NDArray[np.float6
     """
     if len(first) != len(second) or (len(first) and not np.array_equal(first.pixels(), second.pixels())):
         raise ValueError("masks can be compared in pairs of one image size only")
-    inside = _places(first.offsets) % 2 == 1
-    stops = np.cumsum(first.runs)[inside]
-    starts = stops - first.runs[inside]
-    second_inside = _places(second.offsets) % 2 == 1
-    second_stops = np.cumsum(second.runs)
-    covered = np.cumsum(np.where(second_inside, second.runs, 0))
-
-    def covered_below(position: Ints) -> Ints:
-        run = np.searchsorted(second_stops, position, side="left")
-        return np.asarray(covered[run] - second_inside[run] * (second_stops[run] - position), np.int64)
-
-    common = np.zeros(len(first.runs), np.int64)
-    common[inside] = covered_below(stops) - covered_below(starts)
-    intersection = _segment_sums(common, first.offsets)
+    intersection = np.zeros(len(first), np.int64)
+    for start, stop in batches(first.offsets):
+        intersection[start:stop] = _intersections(first.between(start, stop), second.between(start, stop))
     union = first.areas() + second.areas() - intersection
     return np.asarray(intersection / np.maximum(union, 1), np.float64)
 
 
-def _offsets(lengths: Ints) -> Ints:
+def _intersections(first: RunLengths, second: RunLengths) -> Ints:
+    """Return the number of pixels that pairs of masks have in common, int64 (N,)."""
+    inside = _inside(first)
+    stops = np.cumsum(first.runs)[inside]
+    starts = stops - first.runs[inside]
+    ends = np.cumsum(second.runs)
+    second_inside = _inside(second)
+    covered = np.cumsum(np.where(second_inside, second.runs, 0))
+    # How much of the second masks lies below each end of a run of the first: what ends before, and a part of one run.
+    position = np.concatenate([stops, starts])
+    run = np.searchsorted(ends, position, side="left")
+    below = covered[run] - second_inside[run] * (ends[run] - position)
+    common = np.zeros(len(first.runs), np.int64)
+    common[inside] = below[: len(stops)] - below[len(stops) :]
+    return _segment_sums(common, first.offsets)
+
+
+def _inside(masks: RunLengths) -> npt.NDArray[np.bool_]:
+    """Tell which runs are inside their mask, bool (R,)."""
+    flags = np.zeros(len(masks.runs), bool)
+    flags[1::2] = True
+    odd = masks.offsets[:-1] % 2 == 1
+    if odd.any():
+        flags ^= np.repeat(odd, np.diff(masks.offsets))
+    return flags
+
+
+def offsets_of(lengths: Ints) -> Ints:
+    """Return where each of consecutive parts begins and the last ends, int64 (N + 1,)."""
     return np.append(np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64))
 
 
-def _places(offsets: Ints) -> Ints:
+def places_of(offsets: Ints) -> Ints:
     """Return the place of each run within its mask, int64 (R,)."""
     return np.asarray(np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets)), np.int64)
 
 
 def _segment_sums(values: Ints, offsets: Ints) -> Ints:
-    below = np.concatenate([[0], np.cumsum(values)]).astype(np.int64)
-    return np.asarray(below[offsets[1:]] - below[offsets[:-1]], np.int64)
-
-
-def _numbers(codes: npt.NDArray[np.uint8], last: Ints, groups: Ints) -> Ints:
-    """Join groups of five bits to signed numbers, int64 (R,)."""
-    start = last - groups + 1
-    numbers: Ints = (codes[start] & 31).astype(np.int64)
-    rest = np.flatnonzero(groups > 1)
-    place = 1
-    while len(rest):
-        numbers[rest] |= (codes[start[rest] + place] & 31).astype(np.int64) << (5 * place)
-        place += 1
-        rest = rest[groups[rest] > place]
-    negative = (codes[last] & 16) > 0
-    numbers[negative] -= np.int64(1) << (5 * groups[negative])
-    return numbers
-
-
-def _undo_differences(numbers: Ints, offsets: Ints) -> Ints:
-    """Add up the numbers at odd places, and those at even places from the third on, mask by mask."""
-    runs = numbers.copy()
-    places = _places(offsets)
-    for chain in (np.flatnonzero(places % 2 == 1), np.flatnonzero((places % 2 == 0) & (places > 0))):
-        sums = np.cumsum(numbers[chain])
-        first = np.searchsorted(chain, offsets[:-1])
-        lengths = np.diff(np.append(first, len(chain)))
-        below = np.concatenate([[0], sums])[first]
-        runs[chain] = sums - np.repeat(below, lengths)
-    return runs
-
-
-def _check_lengths(decoded: RunLengths, pixels: Ints) -> None:
-    lengths = np.diff(decoded.offsets)
-    for wrong, reason in (
-        (decoded.runs < 0, "is negative"),
-        (decoded.runs > np.repeat(pixels, lengths), "is larger than the image"),
-    ):
-        if wrong.any():
-            index, place = _first(wrong, decoded.offsets)
-            raise RleError(f"run length {place} {reason} ({decoded[index][place]})", index=index)
-    sums = decoded.pixels()
-    if not np.array_equal(sums, pixels):
-        index = int(np.flatnonzero(sums != pixels)[0])
-        raise RleError(f"the run lengths add up to {sums[index]}, not to {pixels[index]} pixels", index=index)
-
-
-def _first(wrong: npt.NDArray[np.bool_], offsets: Ints) -> tuple[int, int]:
-    """Return the mask of the first wrong element and the element's place in it."""
-    element = int(np.argmax(wrong))
-    index = int(np.searchsorted(offsets, element, side="right")) - 1
-    return index, element - int(offsets[index])
-
-
-def _refuse(wrong: npt.NDArray[np.bool_], reason: str) -> None:
-    if wrong.any():
-        raise RleError(reason, index=int(np.argmax(wrong)))
+    """Return the sum of each part, int64 (N,); no part is empty."""
+    return np.add.reduceat(values, offsets[:-1]) if len(offsets) > 1 else np.zeros(0, np.int64)

@@ -20,7 +20,7 @@ import numpy as np
 
 from psis_bench.data.problems import Report
 from psis_bench.rle import check_rle
-from psis_bench.run_lengths import RleError, decode_strings
+from psis_bench.run_length_strings import RleError, measure_strings
 
 MAX_PIXELS = 2**30
 """Largest image, in pixels: what OpenCV decodes."""
@@ -214,7 +214,7 @@ class AnnotationRules:
         offsets = np.cumsum([0, *map(len, strings)], dtype=np.int64)
         pixels = np.array([height * width for _, _, (height, width) in batch], dtype=np.int64)
         try:
-            decode_strings(np.frombuffer(b"".join(strings), dtype=np.uint8), offsets, pixels)
+            measure_strings(np.frombuffer(b"".join(strings), dtype=np.uint8), offsets, pixels)
         except RleError:
             for index, rle, size in batch:
                 self._check_rle(index, rle, size)

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from psis_bench.run_lengths import Ints, encode_strings, from_spans
+from psis_bench.run_length_strings import encode_strings
+from psis_bench.run_lengths import Ints, from_spans
 
 _CLEARLY = 1e-5
 """By how much a cell is clearly on one side of the threshold: float32 is off by less than a hundredth of that."""

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from psis_bench.run_lengths import Ints, encode_string, merge_empty_runs
+from psis_bench.run_length_strings import encode_string
+from psis_bench.run_lengths import Ints, merge_empty_runs
 from psis_bench.scoring.ground_truth import Flags, Floats, GroundTruth, places_in
 from psis_bench.scoring.records import Records
 
@@ -114,12 +115,14 @@ def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detection
         records.refuse(~np.isfinite(scores), "score", "must be a finite number, not {}")
         records.refuse(~np.isfinite(boxes).all(axis=1), "bbox", "must be four finite numbers, not {}")
         records.refuse((boxes[:, 2] < 0) | (boxes[:, 3] < 0), "bbox", "has a negative width or height {}")
-        masks = records.masks()
+        pixels, empty_runs = records.mask_areas()
         texts = records.mask_strings()
-        for place in np.flatnonzero(masks.has_empty_runs()):
-            texts[place] = encode_string(merge_empty_runs(masks[place]))
+        if empty_runs.any():
+            masks = records.masks()
+            for place in np.flatnonzero(empty_runs):
+                texts[place] = encode_string(merge_empty_runs(masks[place]))
         strings += texts
-        areas.append(masks.areas())
+        areas.append(pixels)
         has_mask.append(records.has_mask())
         found = (records.column("image_id"), records.column("category_id"), scores, boxes, sizes)
         for column, values in zip(columns.values(), found, strict=True):

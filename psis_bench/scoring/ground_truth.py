@@ -7,7 +7,7 @@ compare with, but an object that mask AP counts, as pycocotools does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from psis_bench.errors import UserError
-from psis_bench.rle import segmentation_to_rle
-from psis_bench.run_lengths import Ints, RunLengths, decode_strings
+from psis_bench.rle import check_polygons, encode_polygons, segmentation_to_rle
+from psis_bench.run_length_strings import RleError, decode_strings, measure_strings
+from psis_bench.run_lengths import Ints, RunLengths
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -120,7 +121,7 @@ def read_ground_truth(coco: Any) -> GroundTruth:
     """
     images = sorted(coco.images, key=lambda image: int(image["id"]))
     sizes = {int(image["id"]): (int(image["height"]), int(image["width"])) for image in images}
-    found = [_annotation(coco.path, place, record, sizes) for place, record in enumerate(coco.annotations)]
+    strings, pixels = _masks(coco.path, coco.annotations, sizes)
 
     def column(name: str, dtype: type) -> npt.NDArray[Any]:
         return np.array([record[name] for record in coco.annotations], dtype)
@@ -136,37 +137,66 @@ def read_ground_truth(coco: Any) -> GroundTruth:
         images=column("image_id", np.int64),
         categories=column("category_id", np.int64),
         boxes=column("bbox", np.float64).reshape(-1, 4),
-        areas=np.array([area for _, _, area in found], np.float64),
+        areas=np.array([_area(*pair) for pair in zip(coco.annotations, pixels.tolist(), strict=True)], np.float64),
         is_crowd=np.array([bool(record.get("iscrowd", 0)) for record in coco.annotations], bool),
-        has_segmentation=np.array([bool(string) for string, _, _ in found], bool),
-        has_mask=np.array([pixels > 0 for _, pixels, _ in found], bool),
-        strings=tuple(string for string, _, _ in found),
+        has_segmentation=np.array([bool(string) for string in strings], bool),
+        has_mask=pixels > 0,
+        strings=tuple(strings),
     )
 
 
-def _annotation(
-    path: Path, place: int, record: dict[str, Any], sizes: dict[int, tuple[int, int]]
-) -> tuple[str, int, float]:
-    """Return run lengths ('' without a segmentation), pixels and area of one annotation."""
-    where = f"{path}: annotations[{place}]"
-    if record["image_id"] not in sizes:
-        raise UserError(f"there is no image {record['image_id']}", where=f"{where}.image_id")
-    height, width = sizes[record["image_id"]]
-    string, pixels, area = "", 0, float(record["bbox"][2]) * float(record["bbox"][3])
-    if record.get("segmentation"):
-        try:
-            rle = segmentation_to_rle(record["segmentation"], height, width)
-        except ValueError as error:
-            raise UserError(str(error), where=f"{where}.segmentation") from error
-        string, pixels = rle["counts"], _pixels_inside(rle)
-        area = float(pixels) if pixels else area
-    return string, pixels, float(record["area"]) if record.get("area") is not None else area
+def _masks(
+    path: Path, annotations: Sequence[dict[str, Any]], sizes: dict[int, tuple[int, int]]
+) -> tuple[list[str], Ints]:
+    """Return run lengths ('' without a segmentation) and pixels of every annotation."""
+    strings = [""] * len(annotations)
+    polygons: dict[tuple[int, int], list[int]] = {}
+    for place, record in enumerate(annotations):
+        if record["image_id"] not in sizes:
+            raise UserError(f"there is no image {record['image_id']}", where=f"{path}: annotations[{place}].image_id")
+        form, size = record.get("segmentation"), sizes[record["image_id"]]
+        if _is_compressed(form, size):
+            strings[place] = form["counts"]
+        elif form:
+            try:
+                if isinstance(form, Mapping):
+                    strings[place] = segmentation_to_rle(form, *size)["counts"]
+                else:
+                    check_polygons(form, height=size[0], width=size[1])
+                    polygons.setdefault(size, []).append(place)
+            except ValueError as error:
+                raise UserError(str(error), where=f"{path}: annotations[{place}].segmentation") from error
+    for (height, width), places in polygons.items():
+        forms = [annotations[place]["segmentation"] for place in places]
+        for place, string in zip(places, encode_polygons(forms, height=height, width=width), strict=True):
+            strings[place] = string
+    there = [place for place, string in enumerate(strings) if string]
+    pixels = np.zeros(len(annotations), np.int64)
+    sides = np.array([sizes[annotations[place]["image_id"]] for place in there], np.int64).reshape(-1, 2)
+    try:
+        pixels[there], empty_runs = measure_strings(*_joined([strings[place] for place in there]), sides.prod(axis=1))
+    except RleError as error:
+        where = f"{path}: annotations[{there[error.index]}].segmentation"
+        raise UserError(error.reason, where=where) from error
+    for place in np.array(there, np.int64)[empty_runs]:
+        size = sizes[annotations[place]["image_id"]]
+        strings[place] = segmentation_to_rle({"size": list(size), "counts": strings[place]}, *size)["counts"]
+    return strings, pixels
 
 
-def _pixels_inside(rle: dict[str, Any]) -> int:
-    from pycocotools import mask as coco_mask
+def _is_compressed(form: Any, size: tuple[int, int]) -> bool:
+    """Whether a segmentation is compressed run lengths, as text and for an image of this height and width."""
+    if not isinstance(form, dict) or not isinstance(form.get("counts"), str) or not form["counts"]:
+        return False
+    sides = form.get("size")
+    whole = isinstance(sides, list) and all(type(side) is int for side in sides)
+    return whole and tuple(sides) == size and form["counts"].isascii()
 
-    return int(coco_mask.area(rle))
+
+def _area(record: dict[str, Any], pixels: int) -> float:
+    if record.get("area") is not None:
+        return float(record["area"])
+    return float(pixels) if pixels else float(record["bbox"][2]) * float(record["bbox"][3])
 
 
 def decode_masks(strings: Sequence[str], pixels: Ints) -> RunLengths:
@@ -179,6 +209,10 @@ def decode_masks(strings: Sequence[str], pixels: Ints) -> RunLengths:
     Raises:
         RleError: One is malformed; names the first.
     """
-    data = np.frombuffer("".join(strings).encode("ascii"), np.uint8)
-    offsets = np.append(np.zeros(1, np.int64), np.cumsum([len(string) for string in strings], dtype=np.int64))
-    return decode_strings(data, offsets, pixels)
+    return decode_strings(*_joined(strings), pixels)
+
+
+def _joined(strings: Sequence[str]) -> tuple[npt.NDArray[np.uint8], Ints]:
+    """Return the characters of all strings, and where each begins and the last ends."""
+    ends = np.cumsum([len(string) for string in strings], dtype=np.int64)
+    return np.frombuffer("".join(strings).encode("ascii"), np.uint8), np.append(np.zeros(1, np.int64), ends)

@@ -28,7 +28,8 @@ from typing import Any
 
 import numpy as np
 
-from psis_bench.run_lengths import Ints, RunLengths, encode_strings, from_spans
+from psis_bench.run_length_strings import encode_strings
+from psis_bench.run_lengths import Ints, RunLengths, from_spans
 from psis_bench.scoring.checked_detections import Detections
 from psis_bench.scoring.detail_results import Limits
 from psis_bench.scoring.detection import DetectionTables, evaluate_detections

@@ -7,7 +7,7 @@ pixels of the original image, masks compressed run lengths (the ``counts`` of a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,8 @@ import numpy.typing as npt
 from psis_bench.errors import UserError
 from psis_bench.files import atomic_path
 from psis_bench.rle import check_rle, segmentation_to_rle
-from psis_bench.run_lengths import RleError, RunLengths, decode_strings
+from psis_bench.run_length_strings import RleError, decode_strings, measure_strings
+from psis_bench.run_lengths import RunLengths
 from psis_bench.scoring.json_results import load_results
 
 Kind = Literal["detections", "gt_box_masks"]
@@ -69,16 +70,18 @@ class Records:
         """Return a column of numbers, (n,), or the boxes as float64 (n, 4)."""
         column = self.table.column(name)
         if name == "bbox":
-            return np.asarray(column.flatten().to_numpy(zero_copy_only=False)).reshape(-1, 4)
-        return np.asarray(column.to_numpy(zero_copy_only=False))
+            return _numbers(_flat(column)).reshape(-1, 4)
+        return _numbers(column)
 
     def has_mask(self) -> npt.NDArray[np.bool_]:
         """Tell which rows have a mask, bool (n,)."""
-        return np.asarray(self.table.column("mask").is_valid().to_numpy(zero_copy_only=False))
+        return ~_is_null(self.table.column("mask"))
 
     def mask_strings(self) -> list[str]:
         """Return the compressed run lengths of the rows that have a mask."""
-        return list(self.table.column("mask").drop_null().to_pylist())
+        data, offsets = self._characters()
+        text = data.tobytes().decode("ascii")
+        return [text[start:stop] for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
 
     def masks(self) -> RunLengths:
         """Return the run lengths of the rows that have a mask, each checked before it is decoded.
@@ -86,17 +89,33 @@ class Records:
         Raises:
             UserError: One does not fit its row's height and width; names file, row and field.
         """
-        import pyarrow as pa
+        return self._of_strings(decode_strings)
 
+    def mask_areas(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Check the masks as `masks` does; return `measure_strings` of them.
+
+        Raises:
+            UserError: As `masks`.
+        """
+        return self._of_strings(measure_strings)
+
+    def _of_strings(self, compute: Callable[..., Any]) -> Any:
         rows = np.flatnonzero(self.has_mask())
-        strings = pa.concat_arrays([self.table.column("mask").drop_null()])
-        _, offsets, data = strings.buffers()
-        offsets = np.frombuffer(offsets or b"\0\0\0\0", np.int32)[strings.offset :][: len(strings) + 1]
+        data, offsets = self._characters()
         pixels = self.column("height").astype(np.int64) * self.column("width").astype(np.int64)
         try:
-            return decode_strings(np.frombuffer(data or b"", np.uint8), offsets.astype(np.int64), pixels[rows])
+            return compute(data, offsets, pixels[rows])
         except RleError as error:
             raise self.error(int(rows[error.index]), "mask", error.reason) from error
+
+    def _characters(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """Return the bytes of the masks that there are, and where each begins and the last ends, int64 (m + 1,)."""
+        strings = self.table.column("mask")
+        if strings.null_count:
+            strings = strings.drop_null()
+        _, offsets, data = strings.buffers()
+        places = np.frombuffer(offsets or b"\0\0\0\0", np.int32)[strings.offset :][: len(strings) + 1].astype(np.int64)
+        return np.frombuffer(data or b"", np.uint8)[places[0] : places[-1]], places - places[0]
 
     def refuse(self, wrong: npt.NDArray[np.bool_], field: str, what: str, cure: str | None = None) -> None:
         """Raise an error that names the first wrong row, if there is one; ``{}`` in ``what`` is its value."""
@@ -228,12 +247,33 @@ def _check_nulls(records: Records, kind: Kind) -> None:
         column = records.table.column(name)
         if name == "mask" and kind == "detections":
             continue
-        missing = column.is_null().to_numpy(zero_copy_only=False)
-        if missing.any():
-            raise records.error(int(np.argmax(missing)), name, "the value is missing")
-        if name == "bbox" and column.flatten().null_count:
-            row = int(np.argmax(column.flatten().is_null().to_numpy(zero_copy_only=False))) // 4
-            raise records.error(row, name, "the value is missing")
+        if column.null_count:
+            raise records.error(int(np.argmax(_is_null(column))), name, "the value is missing")
+        if name == "bbox" and _flat(column).null_count:
+            raise records.error(int(np.argmax(_is_null(_flat(column)))) // 4, name, "the value is missing")
+
+
+def _flat(boxes: Any) -> Any:
+    """Return the numbers of an array of boxes; pyarrow's own way imports all that it can compute first."""
+    return boxes.values.slice(boxes.offset * 4, len(boxes) * 4)
+
+
+def _numbers(column: Any) -> npt.NDArray[Any]:
+    """Return an array of numbers, none of them null; pyarrow's own way imports pandas first."""
+    content = column.buffers()[1]
+    dtype = np.dtype(column.type.to_pandas_dtype())
+    if content is None:
+        return np.zeros(0, dtype)
+    return np.frombuffer(content, dtype, count=column.offset + len(column))[column.offset :]
+
+
+def _is_null(column: Any) -> npt.NDArray[np.bool_]:
+    """Tell which values of an array are null, bool (n,)."""
+    if not column.null_count:
+        return np.zeros(len(column), bool)
+    bits = np.frombuffer(column.buffers()[0], np.uint8)
+    there = np.unpackbits(bits, bitorder="little")[column.offset : column.offset + len(column)]
+    return there == 0
 
 
 def _row_of_result(path: Path, row: int, result: Any, sizes: Sizes) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -92,4 +92,17 @@ def _write_per_instance(path: Path, evaluation: Evaluation) -> None:
     for jittered in evaluation.jittered:
         columns[f"iou_jittered_{jittered.strength!r}"] = jittered.ious
     with atomic_path(path) as temporary:
-        pq.write_table(pa.table(columns), temporary, compression="zstd")
+        arrays = {name: _arrow(values) for name, values in columns.items()}
+        pq.write_table(pa.table(arrays), temporary, compression="zstd")
+
+
+def _arrow(values: Any) -> Any:
+    """Return numbers as a pyarrow array; its own way from NumPy imports pandas first."""
+    import pyarrow as pa
+
+    if not isinstance(values, np.ndarray):
+        return values
+    kinds = {"int64": pa.int64(), "float64": pa.float64()}
+    return pa.Array.from_buffers(
+        kinds[values.dtype.name], len(values), [None, pa.py_buffer(np.ascontiguousarray(values))]
+    )

@@ -265,7 +265,6 @@ def no_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in ("decode", "area", "toBbox", "iou", "merge", "encode"):
         monkeypatch.setattr(coco_mask, name, reached)
-    monkeypatch.setattr("psis_bench.scoring.ground_truth._pixels_inside", lambda rle: 60)
     monkeypatch.setattr(hotcoco, "COCOeval", reached)
     monkeypatch.setattr("pycocotools.cocoeval.COCOeval", reached)
 

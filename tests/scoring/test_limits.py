@@ -174,7 +174,7 @@ def test_without_masks_on_boxes_there_is_no_share(scene, told) -> None:
 def test_masks_inside_boxes_equal_a_loop_over_pixels() -> None:
     random = np.random.default_rng(4)
     from psis_bench.rle import counts_of
-    from psis_bench.run_lengths import encode_strings
+    from psis_bench.run_length_strings import encode_strings
 
     masks = [random.random((HEIGHT, WIDTH)) < random.choice([0.02, 0.5, 0.98, 1.0]) for _ in range(150)]
     corners = random.uniform(-20, 100, (150, 4))
