@@ -222,7 +222,7 @@ def read_matrix(path: Path) -> TransferMatrix:
             raise UserError("no transfer matrix of this version", where=str(path), cure="assemble it again")
         return _from_frame(table.to_pandas(), metric=about[b"metric"].decode(), protocol=about[b"protocol"].decode())
     except FileNotFoundError:
-        raise UserError("no such file", where=str(path), cure="assemble it: psis-bench matrix") from None
+        raise UserError("no such file", where=str(path), cure="psis-bench plot figure5b SWEEP writes one") from None
     except (pa.ArrowException, OSError, KeyError) as error:
         raise UserError(f"damaged: {error}", where=str(path), cure="assemble it again") from error
 

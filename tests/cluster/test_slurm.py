@@ -77,17 +77,19 @@ def test_a_sweep_finishes_while_a_node_dies(slurm: Cluster, tiny: TinyData) -> N
     wait_for(lambda: bool(begun()) and running_on("n1"), "a job to run on n1")
     assert states(slurm, tiny, "sweep", *keys)["counts"]["missing"] == 0, "all four are with SLURM"
     slurm.kill_node("n1")
-    out, _ = process.communicate(timeout=1800)
-    assert process.returncode == 0, out
-    assert "4 jobs: 4 done" in out
-    scores = sorted(path.read_text() for path in jobs.glob("*/per_class.csv"))
-    assert len(scores) == 4
-    attempts = [len(list(path.glob(".state/attempts/????.json"))) for path in jobs.iterdir()]
-    assert max(attempts) >= 2, "the job of the node that died was begun again"
-    again = states(slurm, tiny, "sweep", *keys)
-    assert again["counts"] == {"missing": 0, "queued": 0, "running": 0, "failed": 0, "done": 4}
-    slurm.start("slurmd", "-N", "n1", pid_file=slurm.folder / "n1.pid")
-    wait_for(lambda: slurm.command("sinfo", "-h", "-o", "%T").split() == ["idle"], "the node to come back")
+    try:
+        out, _ = process.communicate(timeout=1800)
+        assert process.returncode == 0, out
+        assert "4 jobs: 4 done" in out
+        scores = sorted(path.read_text() for path in jobs.glob("*/per_class.csv"))
+        assert len(scores) == 4
+        attempts = [len(list(path.glob(".state/attempts/????.json"))) for path in jobs.iterdir()]
+        assert max(attempts) >= 2, "the job of the node that died was begun again"
+        again = states(slurm, tiny, "sweep", *keys)
+        assert again["counts"] == {"missing": 0, "queued": 0, "running": 0, "failed": 0, "done": 4}
+    finally:
+        slurm.start("slurmd", "-N", "n1", pid_file=slurm.folder / "n1.pid")
+        wait_for(lambda: slurm.command("sinfo", "-h", "-o", "%T").split() == ["idle"], "the node to come back")
 
 
 def test_one_training_over_two_nodes_has_the_losses_of_one_process(slurm: Cluster, tiny: TinyData) -> None:
