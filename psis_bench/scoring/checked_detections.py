@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from psis_bench.run_length_strings import encode_string
-from psis_bench.run_lengths import Ints, merge_empty_runs
+from psis_bench.run_lengths import Ints
 from psis_bench.scoring.ground_truth import Flags, Floats, GroundTruth, places_in
 from psis_bench.scoring.records import Records
 
@@ -115,12 +114,7 @@ def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detection
         records.refuse(~np.isfinite(scores), "score", "must be a finite number, not {}")
         records.refuse(~np.isfinite(boxes).all(axis=1), "bbox", "must be four finite numbers, not {}")
         records.refuse((boxes[:, 2] < 0) | (boxes[:, 3] < 0), "bbox", "has a negative width or height {}")
-        pixels, empty_runs = records.mask_areas()
-        texts = records.mask_strings()
-        if empty_runs.any():
-            masks = records.masks()
-            for place in np.flatnonzero(empty_runs):
-                texts[place] = encode_string(merge_empty_runs(masks[place]))
+        texts, pixels = records.checked_strings()
         strings += texts
         areas.append(pixels)
         has_mask.append(records.has_mask())

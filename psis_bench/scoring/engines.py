@@ -29,7 +29,7 @@ from psis_bench.errors import UserError
 from psis_bench.run_lengths import Ints
 from psis_bench.scoring.checked_detections import Detections
 from psis_bench.scoring.curves import Curves
-from psis_bench.scoring.ground_truth import GroundTruth
+from psis_bench.scoring.ground_truth import Floats, GroundTruth
 
 Engine = Literal["auto", "hotcoco", "pycocotools"]
 IouType = Literal["bbox", "segm"]
@@ -88,6 +88,21 @@ def federated_by_hotcoco(
     evaluation.evaluate()
     evaluation.accumulate()
     return _curves(evaluation.eval)
+
+
+def paired_ious(first: Sequence[str], second: Sequence[str], sizes: Ints) -> Floats:
+    """Return the IoU of pairs of masks by hotcoco, float64 (n,); to be called where `hotcoco_is_usable`.
+
+    Args:
+        first: Compressed run lengths that have been checked, of masks that have pixels.
+        second: Those of the other masks.
+        sizes: int64 (n, 2): height and width of each pair's image.
+    """
+    import hotcoco
+
+    iou = hotcoco.mask.iou
+    pairs = zip(_rles(first, sizes), _rles(second, sizes), strict=True)
+    return np.array([iou([one], [other], [0])[0, 0] for one, other in pairs], np.float64)
 
 
 def _hotcoco_sides(

@@ -18,8 +18,9 @@ import numpy.typing as npt
 from psis_bench.errors import UserError
 from psis_bench.files import atomic_path
 from psis_bench.rle import check_rle, segmentation_to_rle
-from psis_bench.run_length_strings import RleError, decode_strings, measure_strings
-from psis_bench.run_lengths import RunLengths
+from psis_bench.run_length_strings import RleError, decode_strings, encode_string, measure_strings
+from psis_bench.run_lengths import RunLengths, merge_empty_runs
+from psis_bench.scoring.arrow_columns import flat_boxes, is_null, numbers_of
 from psis_bench.scoring.json_results import load_results
 
 Kind = Literal["detections", "gt_box_masks"]
@@ -70,12 +71,12 @@ class Records:
         """Return a column of numbers, (n,), or the boxes as float64 (n, 4)."""
         column = self.table.column(name)
         if name == "bbox":
-            return _numbers(_flat(column)).reshape(-1, 4)
-        return _numbers(column)
+            return numbers_of(flat_boxes(column)).reshape(-1, 4)
+        return numbers_of(column)
 
     def has_mask(self) -> npt.NDArray[np.bool_]:
         """Tell which rows have a mask, bool (n,)."""
-        return ~_is_null(self.table.column("mask"))
+        return ~is_null(self.table.column("mask"))
 
     def mask_strings(self) -> list[str]:
         """Return the compressed run lengths of the rows that have a mask."""
@@ -98,6 +99,20 @@ class Records:
             UserError: As `masks`.
         """
         return self._of_strings(measure_strings)
+
+    def checked_strings(self) -> tuple[list[str], npt.NDArray[np.int64]]:
+        """Check the masks as `masks` does; return them as text without runs of no pixels, and the pixels inside each.
+
+        Raises:
+            UserError: As `masks`.
+        """
+        areas, empty_runs = self.mask_areas()
+        texts = self.mask_strings()
+        if empty_runs.any():
+            masks = self.masks()
+            for place in np.flatnonzero(empty_runs):
+                texts[place] = encode_string(merge_empty_runs(masks[place]))
+        return texts, areas
 
     def _of_strings(self, compute: Callable[..., Any]) -> Any:
         rows = np.flatnonzero(self.has_mask())
@@ -248,32 +263,9 @@ def _check_nulls(records: Records, kind: Kind) -> None:
         if name == "mask" and kind == "detections":
             continue
         if column.null_count:
-            raise records.error(int(np.argmax(_is_null(column))), name, "the value is missing")
-        if name == "bbox" and _flat(column).null_count:
-            raise records.error(int(np.argmax(_is_null(_flat(column)))) // 4, name, "the value is missing")
-
-
-def _flat(boxes: Any) -> Any:
-    """Return the numbers of an array of boxes; pyarrow's own way imports all that it can compute first."""
-    return boxes.values.slice(boxes.offset * 4, len(boxes) * 4)
-
-
-def _numbers(column: Any) -> npt.NDArray[Any]:
-    """Return an array of numbers, none of them null; pyarrow's own way imports pandas first."""
-    content = column.buffers()[1]
-    dtype = np.dtype(column.type.to_pandas_dtype())
-    if content is None:
-        return np.zeros(0, dtype)
-    return np.frombuffer(content, dtype, count=column.offset + len(column))[column.offset :]
-
-
-def _is_null(column: Any) -> npt.NDArray[np.bool_]:
-    """Tell which values of an array are null, bool (n,)."""
-    if not column.null_count:
-        return np.zeros(len(column), bool)
-    bits = np.frombuffer(column.buffers()[0], np.uint8)
-    there = np.unpackbits(bits, bitorder="little")[column.offset : column.offset + len(column)]
-    return there == 0
+            raise records.error(int(np.argmax(is_null(column))), name, "the value is missing")
+        if name == "bbox" and flat_boxes(column).null_count:
+            raise records.error(int(np.argmax(is_null(flat_boxes(column)))) // 4, name, "the value is missing")
 
 
 def _row_of_result(path: Path, row: int, result: Any, sizes: Sizes) -> dict[str, Any]:

@@ -241,7 +241,7 @@ def evaluate(
         )
         notes += detected.notes
     _step(bar, 1, "masks on boxes")
-    ious, boundaries = _on_boxes(predictions, truth, boundary)
+    ious, boundaries = _on_boxes(predictions, truth, boundary, engine)
     if ious is None:
         notes.append(NO_GT_BOX_MASKS)
     limits = None
@@ -278,9 +278,11 @@ def _limits(
     return evaluate_limits(truth, detections.best_of_each_image(limit), on_boxes, max_detections=limit, engine=engine)
 
 
-def _on_boxes(predictions: Predictions, truth: GroundTruth, boundary: bool) -> tuple[Floats | None, Floats | None]:
+def _on_boxes(
+    predictions: Predictions, truth: GroundTruth, boundary: bool, engine: Engine
+) -> tuple[Floats | None, Floats | None]:
     """Return IoU and, if asked for, boundary IoU of the masks on boxes; None where there are none."""
     if not isinstance(predictions, Path) or not (predictions / "gt_box_masks").is_dir():
         return None, None
     batches = read_parts(predictions / "gt_box_masks", kind="gt_box_masks")
-    return gt_box_and_boundary_ious(batches, truth) if boundary else (gt_box_ious(batches, truth), None)
+    return gt_box_and_boundary_ious(batches, truth) if boundary else (gt_box_ious(batches, truth, engine=engine), None)

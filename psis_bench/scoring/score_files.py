@@ -8,11 +8,12 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from psis_bench.files import atomic_path, write_json, write_text
+from psis_bench.scoring.arrow_columns import to_arrow
 
 _AP_OF_CLASS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
 
@@ -92,17 +93,5 @@ def _write_per_instance(path: Path, evaluation: Evaluation) -> None:
     for jittered in evaluation.jittered:
         columns[f"iou_jittered_{jittered.strength!r}"] = jittered.ious
     with atomic_path(path) as temporary:
-        arrays = {name: _arrow(values) for name, values in columns.items()}
+        arrays = {name: to_arrow(values) for name, values in columns.items()}
         pq.write_table(pa.table(arrays), temporary, compression="zstd")
-
-
-def _arrow(values: Any) -> Any:
-    """Return numbers as a pyarrow array; its own way from NumPy imports pandas first."""
-    import pyarrow as pa
-
-    if not isinstance(values, np.ndarray):
-        return values
-    kinds = {"int64": pa.int64(), "float64": pa.float64()}
-    return pa.Array.from_buffers(
-        kinds[values.dtype.name], len(values), [None, pa.py_buffer(np.ascontiguousarray(values))]
-    )
