@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from psis_bench.engine import training_set  # noqa: F401 - registers the data se
 from psis_bench.engine.checkpoints import load_weights
 from psis_bench.engine.device import use_device
 from psis_bench.engine.stream import derived_seed
+from psis_bench.engine.threads import in_threads
 from psis_bench.engine.train import train_model
 from psis_bench.errors import UserError
 from psis_bench.files import atomic_path, write_json
@@ -41,6 +43,7 @@ from psis_bench.run import RunDirectory
 from psis_bench.sweep.probe_settings import ProbeSettings
 
 _CACHE = "crops"
+_BUILDING = Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +156,7 @@ def cached_crops(probe: Probe, run: RunDirectory) -> CropCache:
     folder = run.path / _CACHE
     arrays = {name: folder / f"{name}.npy" for name in ("crops", "targets", "categories")}
     if not all(path.is_file() for path in arrays.values()):
-        views = [list(_view(probe, run, flip=flip)) for flip in (False, True)]
+        views = [_view(probe, run, flip=flip) for flip in (False, True)]
         made = {
             "crops": np.stack([np.concatenate([crops for crops, _, _ in view]) for view in views]),
             "targets": np.stack([np.concatenate([targets for _, targets, _ in view]) for view in views]),
@@ -166,21 +169,28 @@ def cached_crops(probe: Probe, run: RunDirectory) -> CropCache:
     return CropCache(**loaded)
 
 
-def _view(probe: Probe, run: RunDirectory, *, flip: bool) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield crops, targets and category ids of each training image."""
+def _view(probe: Probe, run: RunDirectory, *, flip: bool) -> list[tuple[Any, Any, Any]]:
+    """Return crops, targets and category ids of each training image."""
     dataset = _training_images(probe, run, flip=flip)
     ids = np.array(dataset.cat_ids)
-    with progress("crops", total=len(dataset)) as bar, torch.inference_mode():
-        for place in range(len(dataset)):
-            data = probe.detector.data_preprocessor(pseudo_collate([dataset[place]]), False)
-            instances = data["data_samples"][0].gt_instances
-            boxes = getattr(instances.bboxes, "tensor", instances.bboxes).to(probe.device, torch.float32)
-            chosen = torch.nonzero(instances.has_mask.to(probe.device)).flatten()
-            crops = probe.crops(probe.detector.extract_feat(data["inputs"]), boxes[chosen])
-            targets = soft_mask_targets(instances.masks, boxes[chosen], chosen, 2 * crops.shape[-1])
-            labels = instances.labels.to(probe.device)[chosen].cpu().numpy()
-            yield crops.half().cpu().numpy(), targets.half().cpu().numpy(), ids[labels]
+
+    @torch.inference_mode()
+    def of_image(place: int) -> tuple[Any, Any, Any]:
+        data = probe.detector.data_preprocessor(pseudo_collate([dataset[place]]), False)
+        instances = data["data_samples"][0].gt_instances
+        boxes = getattr(instances.bboxes, "tensor", instances.bboxes).to(probe.device, torch.float32)
+        chosen = torch.nonzero(instances.has_mask.to(probe.device)).flatten()
+        crops = probe.crops(probe.detector.extract_feat(data["inputs"]), boxes[chosen])
+        targets = soft_mask_targets(instances.masks, boxes[chosen], chosen, 2 * crops.shape[-1])
+        labels = instances.labels.to(probe.device)[chosen].cpu().numpy()
+        return crops.half().cpu().numpy(), targets.half().cpu().numpy(), ids[labels]
+
+    found = []
+    with progress("mirrored" if flip else "crops", total=len(dataset)) as bar:
+        for parts in in_threads(of_image, range(len(dataset)), device=probe.device):
+            found.append(parts)
             bar.advance()
+    return found
 
 
 def _training_images(probe: Probe, run: RunDirectory, *, flip: bool) -> Any:
@@ -220,16 +230,8 @@ def train_head(
     places = cache.of(category_ids)
     if not len(places):
         raise UserError("no training instance of the source has a mask", cure="leave the source out")
-    schedule = Config({name: probe.config[name] for name in ("max_iters", "param_scheduler", "optim_wrapper")})
-    scale_schedule(schedule, settings.iterations)
-    torch.manual_seed(derived_seed(seed, "probe head"))
-    head: Any = MODELS.build(probe.config.model.roi_head.mask_head)
-    head.init_weights()
-    head = head.to(probe.device).train()
-    optimizer = build_optim_wrapper(head, ConfigDict(schedule.optim_wrapper))
-    schedulers = [
-        PARAM_SCHEDULERS.build(item, default_args={"optimizer": optimizer}) for item in schedule.param_scheduler
-    ]
+    with _BUILDING:  # with torch's one generator
+        head, optimizer, schedulers = _untrained(probe, seed=seed, settings=settings)
     for iteration in range(settings.iterations):
         draw = np.random.default_rng(derived_seed(seed, "probe batch", iteration))
         chosen, views = draw.choice(places, settings.batch), draw.integers(0, 2, settings.batch)
@@ -240,6 +242,32 @@ def train_head(
         for scheduler in schedulers:
             scheduler.step()
     return head.eval()
+
+
+def train_heads(
+    probe: Probe, cache: CropCache, sources: Sequence[Sequence[int]], *, seed: int, settings: ProbeSettings
+) -> Iterator[nn.Module]:
+    """Yield a head for each source, its category ids; on CPU as many are trained at once as there are threads."""
+
+    def of_source(category_ids: Sequence[int]) -> nn.Module:
+        return train_head(probe, cache, category_ids, seed=seed, settings=settings)
+
+    return in_threads(of_source, sources, device=probe.device)
+
+
+def _untrained(probe: Probe, *, seed: int, settings: ProbeSettings) -> tuple[Any, Any, list[Any]]:
+    """Return a new head, its optimizer and the schedule of its learning rate."""
+    schedule = Config({name: probe.config[name] for name in ("max_iters", "param_scheduler", "optim_wrapper")})
+    scale_schedule(schedule, settings.iterations)
+    torch.manual_seed(derived_seed(seed, "probe head"))
+    head: Any = MODELS.build(probe.config.model.roi_head.mask_head)
+    head.init_weights()
+    head = head.to(probe.device).train()
+    optimizer = build_optim_wrapper(head, ConfigDict(schedule.optim_wrapper))
+    schedulers = [
+        PARAM_SCHEDULERS.build(item, default_args={"optimizer": optimizer}) for item in schedule.param_scheduler
+    ]
+    return head, optimizer, schedulers
 
 
 def predict_heads(probe: Probe, run: RunDirectory, heads: Mapping[Path, nn.Module], *, detections: bool) -> None:

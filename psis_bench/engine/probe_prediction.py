@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from psis_bench.console import progress
 from psis_bench.data.coco_format import CocoFile
-from psis_bench.engine.predict import ImageList, encoded, labels_to_categories, non_crowd_by_image
+from psis_bench.engine.image_list import ImageList
+from psis_bench.engine.predict import encoded, labels_to_categories, non_crowd_by_image
+from psis_bench.engine.threads import in_threads
 from psis_bench.models.interface import boxes_in_input
 from psis_bench.scoring.records import Kind, write_part
 
@@ -44,25 +46,33 @@ def predict_with_heads(
     source = ImageList(coco.images, folder=images, pipeline=probe.config.test_pipeline)
     ids = labels_to_categories(probe.classes, coco.categories, where=str(coco.path)) if detections else []
     by_image = non_crowd_by_image(coco.annotations)
-    with progress("predict", total=len(coco.images)) as bar, torch.inference_mode():
-        for place, record in enumerate(coco.images):
-            _predict_image(probe, source[place], record, by_image.get(record["id"], []), heads, rows, ids=ids)
+
+    def of_image(place: int) -> dict[Path, Rows]:
+        record = coco.images[place]
+        return _predict_image(probe, source[place], record, by_image.get(record["id"], []), heads, ids=ids)
+
+    with progress("predict", total=len(coco.images)) as bar:
+        for found in in_threads(of_image, range(len(coco.images)), device=probe.device):
+            for folder, own in found.items():
+                for kind, content in own.items():
+                    rows[folder][kind] += content
             bar.advance()
     for folder, own in rows.items():
         for kind, content in own.items():
             write_part(folder / kind, 0, content, kind=kind)
 
 
-def _predict_image(  # noqa: PLR0917 - one image, and what is common to all
+@torch.inference_mode()
+def _predict_image(
     probe: Probe,
     sample: dict[str, Any],
     record: dict[str, Any],
     instances: list[dict[str, Any]],
     heads: Mapping[Path, nn.Module],
-    rows: dict[Path, Rows],
     *,
     ids: list[int],
-) -> None:
+) -> dict[Path, Rows]:
+    """Return the predictions of each head for an image."""
     data = probe.detector.data_preprocessor(pseudo_collate([sample]), False)
     packed = data["data_samples"][0]
     features = probe.detector.extract_feat(data["inputs"])
@@ -76,13 +86,15 @@ def _predict_image(  # noqa: PLR0917 - one image, and what is common to all
         found = _detect(probe, features, data["data_samples"], ids)
         if found[1]:
             given["detections"] = found
+    rows: dict[Path, Rows] = {folder: {} for folder in heads}
     for kind, (boxes, facts) in given.items():
         crops = probe.crops(features, boxes_in_input(boxes, packed))
         for folder, head in heads.items():
             masks = encoded(head(crops)[:, 0].sigmoid(), boxes, record, grid="cells")
-            rows[folder][kind] += [
+            rows[folder][kind] = [
                 {"image_id": record["id"], **fact, **mask} for fact, mask in zip(facts, masks, strict=True)
             ]
+    return rows
 
 
 def _detect(probe: Probe, features: Any, samples: list[Any], ids: list[int]) -> tuple[Tensor, list[dict[str, Any]]]:

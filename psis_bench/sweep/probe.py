@@ -75,11 +75,12 @@ def _run_group(detector: RunDirectory, jobs: Sequence[Job], settings: ProbeSetti
     for begin in range(0, len(jobs), _AT_ONCE):
         heads = {}
         some = jobs[begin : begin + _AT_ONCE]
+        runs = [RunDirectory.of(job.config) for job in some]
+        sources = [_seen_ids(run) for run in runs]
         with console.progress("heads", total=len(jobs), done=begin) as bar:
-            for job in some:
-                run = RunDirectory.of(job.config)
-                ids = _seen_ids(run)
-                heads[run.predictions] = engine.train_head(probe, cache, ids, seed=job.config.seed, settings=settings)
+            trained = engine.train_heads(probe, cache, sources, seed=detector.config.seed, settings=settings)
+            for run, head in zip(runs, trained, strict=True):
+                heads[run.predictions] = head
                 bar.advance()
         engine.predict_heads(probe, detector, heads, detections=settings.detections)
         for job in some:

@@ -146,6 +146,20 @@ def test_a_head_depends_on_its_own_source_and_its_seed_alone(detector: RunDirect
     assert trained(cache, "person", 1) != first
 
 
+def test_heads_trained_at_once_are_those_trained_alone(detector: RunDirectory) -> None:
+    probe = engine.train_detector(detector)
+    cache = engine.cached_crops(probe, detector)
+    settings = ProbeSettings(iterations=2, batch=2)
+    sources = [[IDS[name]] for name in (*SOURCES, *SOURCES)]
+    torch.set_num_threads(1)
+    alone = [engine.train_head(probe, cache, source, seed=3, settings=settings) for source in sources[:2]]
+    torch.set_num_threads(2)
+    together = list(engine.train_heads(probe, cache, sources, seed=3, settings=settings))
+    hashes = [weights_sha256(head.state_dict()) for head in together]
+    assert hashes == 2 * [weights_sha256(head.state_dict()) for head in alone]
+    assert hashes[0] != hashes[1]
+
+
 def test_the_mirror_image_is_the_second_view(detector: RunDirectory) -> None:
     probe = engine.train_detector(detector)
     cache = engine.cached_crops(probe, detector)
