@@ -18,7 +18,7 @@ from psis_bench.cli import main
 from psis_bench.config import resolve_config
 from psis_bench.engine import probe as engine
 from psis_bench.engine.checkpoints import weights_sha256
-from psis_bench.engine.predict import ImageList
+from psis_bench.engine.image_list import ImageList
 from psis_bench.errors import UserError
 from psis_bench.models.deep_marc import DeepMarc
 from psis_bench.run import RunDirectory
