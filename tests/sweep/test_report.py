@@ -147,6 +147,17 @@ def test_each_model_has_a_matrix_of_its_own(tmp_path: Path) -> None:
     assert numbers(page, 1)["sources"] == numbers(page, 2)["sources"] == ["cat", "dog"]
 
 
+def test_a_sweep_over_settings_with_one_split_has_one_matrix_of_settings(tmp_path: Path) -> None:
+    make_sweep(tmp_path, "split=voc2nonvoc", "mask_head=resnet4,hourglass20,conv4", "seed=0,1", undone=("", 0))
+    assert main(["report", str(tmp_path)]) == 0
+    page = (tmp_path / "report.html").read_text()
+    data = numbers(page)
+    assert data["sources"] == ["mask_head=resnet4", "mask_head=hourglass20", "mask_head=conv4"]
+    assert len(data["targets"]) == 60
+    assert "matrix-2" not in page
+    assert "How well each setting (row)" in page
+
+
 def test_of_very_many_targets_those_with_most_instances_are_shown(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

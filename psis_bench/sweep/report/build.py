@@ -152,6 +152,7 @@ def _of_view(view: View, place: int, told: dict[str, list[str]]) -> dict[str, An
     return {
         "anchor": f"matrix-{place + 1}",
         "title": view.title,
+        "kind": view.rows,
         "size": first.scores.shape,
         "holes": first.holes(),
         "left_out": view.left_out,
@@ -168,6 +169,7 @@ def _of_view(view: View, place: int, told: dict[str, list[str]]) -> dict[str, An
             "targets": first.targets,
             "instances": view.instances,
             "seeds": len(first.seeds),
+            "rows": f"{view.rows}s",
             "levels": LEVELS,
             "seen": first.seen.astype(int).tolist(),
             "alike": view.alike,
@@ -191,7 +193,9 @@ def _bars(view: View, place: int) -> Markup | None:
     with style.themed():
         ax = style.new_axes(*source_bars_size(len(table)))
         plot_source_bars(ax, table, label=f"{metric_label(view.first)}, mean of unseen classes")
-        return inline_svg(ax, name=f"bars{place}", label="Mean over the unseen classes for each source, best first")
+        return inline_svg(
+            ax, name=f"bars{place}", label=f"Mean over the unseen classes for each {view.rows}, best first"
+        )
 
 
 def _job(status: JobStatus, folder: Path) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class View:
         instances: Of each target in the scored data; None: not on record.
         alike: Order of rows and of columns in which similar ones are neighbours.
         left_out: How many targets are not shown.
+        rows: What a row is: ``"source"``, or ``"setting"`` where each set of runs has one split, the same for all.
     """
 
     title: str
@@ -39,6 +40,7 @@ class View:
     instances: Sequence[int | None]
     alike: tuple[list[int], list[int]]
     left_out: int
+    rows: str = "source"
 
     @property
     def first(self) -> TransferMatrix:
@@ -65,7 +67,32 @@ def views(entries: Sequence[Entry]) -> tuple[list[View], list[str]]:
         else:
             if view is not None:
                 found.append(view)
-    return found, problems
+    return _one_of_settings(found), problems
+
+
+def _one_of_settings(found: list[View]) -> list[View]:
+    """Put matrices of one row each, as of a sweep over mask heads, into one whose rows are the settings."""
+
+    def kind(view: View) -> Any:
+        first = view.first
+        return (first.sources, first.targets, first.seeds, first.protocol, tuple(view.matrices))
+
+    if len(found) < 2 or len({kind(view) for view in found}) > 1 or len(found[0].first.sources) > 1:
+        return found
+    matrices = {}
+    for metric, first in found[0].matrices.items():
+        alike = [view.matrices[metric] for view in found]
+        matrices[metric] = replace(
+            first,
+            sources=tuple(view.title for view in found),
+            scores=np.concatenate([matrix.scores for matrix in alike]),
+            seen=np.concatenate([matrix.seen for matrix in alike]),
+            # Each row would have a reference of its own.
+            reference=np.empty((len(first.targets), 0)),
+        )
+    means = next(iter(matrices.values())).mean()
+    alike_order = (similar_first(means), similar_first(means.T))
+    return [replace(found[0], title="", matrices=matrices, alike=alike_order, rows="setting")]
 
 
 def _alike(entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:

@@ -48,7 +48,7 @@
           cell.classList.toggle("own", Boolean(data.seen[r][c]));
         }
       }
-      table.caption.textContent = `${metric().name}${ratio() ? ", % of that with all masks" : " × 100"} of ${size[1]} targets for ${size[0]} sources`;
+      table.caption.textContent = `${metric().name}${ratio() ? ", % of that with all masks" : " × 100"} of ${size[1]} targets for ${size[0]} ${data.rows}`;
       matrix.querySelector(".heat-scale .low").textContent = hundred(low, 0);
       matrix.querySelector(".heat-scale .high").textContent = ratio() ? "100 % or more" : hundred(high, 0);
     }
