@@ -89,7 +89,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@# pip writes INSTALLER after a package's files: a package without it was cut short, and is to be installed again.
 	@find $(VENV)/lib -name '*.dist-info' -type d ! -exec test -e '{}/INSTALLER' \; -prune -exec rm -rf '{}' +
 	@echo "Installing into $(VENV) (once; some minutes) ..." >&2
-	@$(PIP) install $(if $(CI),--quiet) -c constraints.txt -e '.[train,imagenet,dev]' || \
+	@$(PIP) install $(if $(CI),--quiet) -c constraints.txt -e '.[train,imagenet,demo,dev]' || \
 		{ echo "make: installing failed, see above (a missing network ends as a conflict of versions, too). The same command continues." >&2; exit 1; }
 	@# opencv-python and opencv-python-headless own the same folder, and the last one installed is the one imported:
 	@# let it be the one that needs no display libraries.

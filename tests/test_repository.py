@@ -124,7 +124,7 @@ def test_constraints_cover_what_pyproject_asks_for() -> None:
     lines = [line for line in (REPOSITORY / "constraints.txt").read_text("utf-8").splitlines() if "==" in line]
     pinned = {name.lower().replace("_", "-"): version for name, version in (line.split("==") for line in lines)}
     asked = [*project["dependencies"]]
-    for extra in ("train", "imagenet", "dev"):
+    for extra in ("train", "imagenet", "demo", "dev"):
         asked += project["optional-dependencies"][extra]
     for requirement in map(Requirement, asked):
         version = pinned.get(requirement.name.lower().replace("_", "-"))

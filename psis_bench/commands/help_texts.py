@@ -75,7 +75,8 @@ COMMANDS: dict[str, Command] = {
         "Or, with image= and boxes=, segment what is in boxes of your own (docs/user_boxes.md):\n"
         "  image=FILE         or a folder, or a pattern; may be given several times\n"
         "  boxes=BOXES        'x,y,w,h;x,y,w,h' in pixels, or a .csv or .json file\n"
-        "  run=DIR            a trained run; or checkpoint=FILE with model= and mask_head=\n"
+        "  run=DIR            a trained run; or checkpoint=FILE with model= and mask_head=,\n"
+        "                     or a model of the zoo by its name (psis-bench zoo list)\n"
         "  out=DIR            new folder for masks (PNG), masks.json (COCO) and overlays   [masks]",
         module="psis_bench.commands.predict",
         examples=(
@@ -260,6 +261,22 @@ COMMANDS: dict[str, Command] = {
         argument="what",
         argument_help="list, get, verify, add, index or upload, and its settings",
         options=(_JSON,),
+    ),
+    "demo": Command(
+        summary="a local page on which one draws boxes on a picture and gets masks",
+        description="Serve a page on this machine: draw boxes on a picture of yours or an example, compare two models,\n"
+        "move the threshold, download COCO JSON and PNG. Needs the extras [train] and [demo]. Nothing of a picture is\n"
+        "kept, and nothing leaves the machine.\n\n"
+        "  run=DIR            a trained run; may be given several times\n"
+        "  checkpoint=NAME    a model of the zoo, or a file in the folder of its run; may be given several times\n"
+        "                     [synthetic_hourglass20 and synthetic_resnet4]\n"
+        "  port=N             where it listens, on 127.0.0.1 alone; 0: any free port   [8050]\n"
+        "  device=NAME, threads=N    as for a run",
+        module="psis_bench.commands.demo",
+        examples=("psis-bench demo", "psis-bench demo run=runs/voc2nonvoc/a run=runs/voc2nonvoc/b port=0"),
+        argument="key=value",
+        argument_help="settings as above",
+        options=(),
     ),
     "doctor": Command(
         summary="what is installed and found, and how to mend what is not",
