@@ -265,8 +265,8 @@ COMMANDS: dict[str, Command] = {
     "demo": Command(
         summary="a local page on which one draws boxes on a picture and gets masks",
         description="Serve a page on this machine: draw boxes on a picture of yours or an example, compare two\n"
-        "models, move the threshold, download COCO JSON and PNG. Needs the extras [train] and [demo]. Nothing of a picture\n"
-        "is kept, and nothing leaves the machine.\n\n"
+        "models, move the threshold, download COCO JSON and PNG. Needs the extras [train] and [demo]. Nothing of a\n"
+        "picture is kept, and nothing leaves the machine.\n\n"
         "  run=DIR            a trained run; may be given several times\n"
         "  checkpoint=NAME    a model of the zoo, or a file in the folder of its run; may be given several times\n"
         "                     [synthetic_hourglass20 and synthetic_resnet4]\n"
