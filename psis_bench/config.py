@@ -116,8 +116,7 @@ def default_out(config: RunConfig) -> Path:
             plain = path.parent.name
         return re.sub(r"[^\w.+-]+", "-", plain).strip("-")
 
-    student = "student" if config.teacher else None
-    parts = [config.model, config.mask_head, config.crop_source, config.data.name, student]
+    parts = [config.model, config.mask_head, config.crop_source, config.data.name, config.teacher and "student"]
     run = "-".join(short(part) for part in parts if part)
     return Path("runs") / short(config.split) / f"{run}-seed{config.seed}"
 
@@ -320,11 +319,9 @@ def _check(config: RunConfig) -> RunConfig:
     """Refuse names and numbers that no run could use."""
     from psis_bench.config_listing import check_name
 
-    check_name("models", config.model)
-    if config.mask_head:
-        check_name("mask_heads", config.mask_head)
-    if config.schedule:
-        check_name("schedules", config.schedule)
+    for kind, name in (("models", config.model), ("mask_heads", config.mask_head), ("schedules", config.schedule)):
+        if name:
+            check_name(kind, name)
     for key, value, allowed in (
         ("crop_source", config.crop_source, CROP_SOURCES),
         ("overwrite", config.overwrite, OVERWRITES),

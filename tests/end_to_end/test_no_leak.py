@@ -9,16 +9,14 @@ The last of the trainings is stopped on its way and goes on, so that every model
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from changed_masks import change_masks, no_masks, random_masks, same
 from fitting_size import fitting_settings
-from pycocotools import mask as coco_mask
-from tiny_data import IDS, SEEN, UNSEEN, TinyData
+from tiny_data import SEEN, UNSEEN, TinyData
 
 from psis_bench.config import CROP_SOURCES, resolve_config
 from psis_bench.config_listing import check_name, config_names
@@ -27,9 +25,6 @@ from psis_bench.engine.hooks import TrainLog
 from psis_bench.engine.train import train
 from psis_bench.models.compose import load_config
 from psis_bench.run import RunDirectory
-
-Change = Callable[[dict[str, Any], tuple[int, int], np.random.Generator], None]
-
 
 NARROW = ("narrow",)
 """Stands for the overrides that make a model of full size fit."""
@@ -54,38 +49,6 @@ def cases() -> list[Any]:
     found.append(pytest.param("deep_marc/small", "gt", specific, id="deep_marc/small-class_specific"))
     found.append(pytest.param("deep_marc/spinenet49", "gt", NARROW, id="deep_marc/spinenet49-narrow"))
     return found
-
-
-def random_masks(annotation: dict[str, Any], size: tuple[int, int], generator: np.random.Generator) -> None:
-    """Put random masks, areas and fields that nobody knows in the place of the true ones."""
-    height, width = size
-    if generator.random() < 0.5:
-        annotation["segmentation"] = [(generator.random(10) * min(size)).tolist()]
-    else:
-        rle = coco_mask.encode(np.asfortranarray(generator.integers(0, 2, (height, width)).astype(np.uint8)))
-        annotation["segmentation"] = {"size": [height, width], "counts": rle["counts"].decode()}
-    # MMDetection leaves out instances without area.
-    annotation["area"] = float(generator.integers(0, 2) * generator.uniform(1, height * width))
-    annotation["mask"] = annotation["segmentation"]
-    annotation["keypoints"] = generator.integers(0, min(size), 51).tolist()
-
-
-def no_masks(annotation: dict[str, Any], size: tuple[int, int], generator: np.random.Generator) -> None:
-    """Take masks and areas away."""
-    del annotation["segmentation"], annotation["area"]
-
-
-def change_masks(tiny: TinyData, classes: tuple[str, ...], change: Change) -> None:
-    """Change the masks of some classes in the training file; everything else stays."""
-    original = json.loads(json.dumps(tiny.train))
-    generator = np.random.default_rng(5)
-    sizes = {image["id"]: (image["height"], image["width"]) for image in tiny.train["images"]}
-    chosen = {IDS[name] for name in classes}
-    for annotation in tiny.train["annotations"]:
-        if annotation["category_id"] in chosen:
-            change(annotation, sizes[annotation["image_id"]], generator)
-    tiny.write()
-    tiny.train = original
 
 
 def trained(tiny: TinyData, name: str, model: str, *more: str, stopped: bool = False) -> Weights:
@@ -114,11 +77,6 @@ def stop_in_the_third_iteration(run: RunDirectory) -> None:
         with pytest.raises(StoppedError):
             train(run)
     assert not run.final_weights.exists()
-
-
-def same(one: Weights, other: Weights) -> bool:
-    assert one.tensors.keys() == other.tensors.keys()
-    return all(torch.equal(value, other.tensors[name]) for name, value in one.tensors.items())
 
 
 @pytest.mark.parametrize(("model", "crop_source", "more"), cases())

@@ -16,7 +16,11 @@ from psis_bench.models.compose import compose_run, load_config
 from psis_bench.recipes import list_recipes
 from psis_bench.splits.categories import COCO_NAMES
 
-RUNNABLE = {recipe.name: recipe for recipe in list_recipes() if not recipe.missing()}
+RUNNABLE = {
+    recipe.name: recipe
+    for recipe in list_recipes()
+    if all(what.startswith("teacher ") for what in recipe.missing())  # a run, which is no part of a model
+}
 BUILT: set[str] = set()
 
 
@@ -46,7 +50,7 @@ def test_it_builds(name: str) -> None:
     config = compose_run(resolve_config(recipe.arguments()), classes=COCO_NAMES)
     model = config.model
     if config.mask_head is None:
-        assert build_once(model) is not None
+        build_once(model)
         return
     place = model.roi_head.mask_head if "roi_head" in model else model.mask_branch
     # The part with the trunk is small and differs from recipe to recipe; the rest is large and does not.

@@ -5,7 +5,6 @@ docs/models/grabcut.md. Not a model of the paper. Command: ``psis-bench run spli
 """
 
 trained = False
-slots = dict()
 
 model = dict(
     type="PromptOnBoxes",
