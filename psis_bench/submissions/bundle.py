@@ -18,6 +18,7 @@ from psis_bench.data.dataset_config import OnBadBoxes
 from psis_bench.errors import UserError
 from psis_bench.files import atomic_path, sha256_of_file, write_error, write_json
 from psis_bench.run import RunDirectory
+from psis_bench.scoring.extra_masks import MARK
 from psis_bench.splits.protocol import SplitProtocol
 from psis_bench.splits.registry import is_reserved
 from psis_bench.submissions import reading, run_facts
@@ -234,7 +235,7 @@ def _submission_json(
             "name": about["model"],
             **{name: about[name] for name in ("title", "backbone", "mask_head", "parameters", "pretraining")},
         },
-        "supervision": {"mask_sources": about["mask_sources"], "extra_data": about["extra_data"] or []},
+        "supervision": {"mask_sources": _mask_sources(source, about), "extra_data": about["extra_data"] or []},
         "training": {
             "seed": about["seed"],
             "seeds": seeds,
@@ -248,6 +249,13 @@ def _submission_json(
         "licence": about["licence"],
         "notes": about["notes"] or "",
     }
+
+
+def _mask_sources(source: Source, about: dict[str, Any]) -> list[str]:
+    """Return what the person has filled in, with the mark of extra mask data where it was taken out."""
+    given: list[str] = about["mask_sources"]
+    marks = [text for text in source.known.get("mask_sources", ()) if text.startswith(MARK)]
+    return given if not marks or any(text.startswith(MARK) for text in given) else [*given, *marks]
 
 
 def _weights(source: Source, about: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Mask GrabCut in a size for two CPU cores: the detector of Deep-MARC's small config, and GrabCut in its boxes.
 
 The detector learns from the boxes of all classes; no mask is learned from. Images are 320 pixels for the detector and
-as they are for GrabCut. Not a model of the paper. Command: ``psis-bench run split=voc2nonvoc model=grabcut/small``.
+as they are for GrabCut, which shrinks a box and its surroundings to 10,000 pixels for speed. Not a model of the paper.
+Command: ``psis-bench run split=voc2nonvoc model=grabcut/small``.
 """
 
 _base_ = "../deep_marc/small.py"
@@ -21,7 +22,7 @@ model = dict(
         iterations=5,
         margin=0.5,
         least_margin=10,
-        max_pixels=40000,
+        max_pixels=10000,
         least_background=0.05,
         rim=0.05,
     ),
