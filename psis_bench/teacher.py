@@ -53,7 +53,7 @@ def teacher_of(run: RunDirectory) -> RunDirectory | None:
     if not Path(where).is_dir():
         raise UserError("no such run to be the teacher", where=where, cure="give the folder of a run as teacher=")
     teacher = RunDirectory.load(Path(where))
-    if not run.split.unseen:
+    if not run.split.unseen and not run.split.unseen_is_rest:
         raise UserError(
             f"split {run.split.name} has masks of all classes, which leaves nothing to a teacher",
             cure="leave teacher= out, or choose another split=",
