@@ -262,6 +262,22 @@ COMMANDS: dict[str, Command] = {
         argument_help="list, get, verify, add, index or upload, and its settings",
         options=(_JSON,),
     ),
+    "time": Command(
+        summary="how long a model takes for an image, by stage; memory, parameters, multiply-adds",
+        description="Time a model on images of one size, with masks on the same number of boxes in each: loading,\n"
+        "backbone, detection, mask head, paste and encode, and end to end. Without run= its weights are random,\n"
+        "which changes nothing but what its detector finds.",
+        module="psis_bench.commands.timing",
+        examples=(
+            "psis-bench time model=deep_marc/small",
+            "psis-bench time run=runs/voc2nonvoc/mine threads=1 batch=1,8 images=50 out=timing.json",
+            "psis-bench time model=deep_mac/hg104 device=cuda size=1024x1024 --json",
+        ),
+        argument="key=value",
+        argument_help="model=, mask_head=, device=, threads=, mm.PATH= as for a run; or run=DIR and its weights;\n"
+        "batch=1,4; images=20, after warm_up=3 batches; boxes=100; size=640x480; out=FILE: the JSON, too",
+        options=(_JSON,),
+    ),
     "demo": Command(
         summary="a local page on which one draws boxes on a picture and gets masks",
         description="Serve a page on this machine: draw boxes on a picture of yours or an example, compare two\n"

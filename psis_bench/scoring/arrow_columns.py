@@ -43,4 +43,4 @@ def is_null(column: Any) -> npt.NDArray[np.bool_]:
         return np.zeros(len(column), bool)
     bits = np.frombuffer(column.buffers()[0], np.uint8)
     there = np.unpackbits(bits, bitorder="little")[column.offset : column.offset + len(column)]
-    return there == 0
+    return np.asarray(there == 0)

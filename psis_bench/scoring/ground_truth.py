@@ -155,8 +155,9 @@ def _masks(
         if record["image_id"] not in sizes:
             raise UserError(f"there is no image {record['image_id']}", where=f"{path}: annotations[{place}].image_id")
         form, size = record.get("segmentation"), sizes[record["image_id"]]
-        if _is_compressed(form, size):
-            strings[place] = form["counts"]
+        text = _compressed(form, size)
+        if text is not None:
+            strings[place] = text
         elif form:
             try:
                 if isinstance(form, Mapping):
@@ -184,13 +185,12 @@ def _masks(
     return strings, pixels
 
 
-def _is_compressed(form: Any, size: tuple[int, int]) -> bool:
-    """Whether a segmentation is compressed run lengths, as text and for an image of this height and width."""
-    if not isinstance(form, dict) or not isinstance(form.get("counts"), str) or not form["counts"]:
-        return False
-    sides = form.get("size")
-    whole = isinstance(sides, list) and all(type(side) is int for side in sides)
-    return whole and tuple(sides) == size and form["counts"].isascii()
+def _compressed(form: Any, size: tuple[int, int]) -> str | None:
+    """Return the text of compressed run lengths for an image of this height and width, unless it is something else."""
+    counts, sides = (form.get("counts"), form.get("size")) if isinstance(form, dict) else (None, None)
+    if not isinstance(counts, str) or not counts or not counts.isascii() or not isinstance(sides, list):
+        return None
+    return counts if tuple(sides) == size and all(type(side) is int for side in sides) else None
 
 
 def _area(record: dict[str, Any], pixels: int) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,11 @@ from psis_bench.errors import UserError
 from psis_bench.files import atomic_path
 from psis_bench.rle import check_rle, segmentation_to_rle
 from psis_bench.run_length_strings import RleError, decode_strings, encode_string, measure_strings
-from psis_bench.run_lengths import RunLengths, merge_empty_runs
+from psis_bench.run_lengths import Ints, RunLengths, merge_empty_runs
 from psis_bench.scoring.arrow_columns import flat_boxes, is_null, numbers_of
 from psis_bench.scoring.json_results import load_results
 
+_Found = TypeVar("_Found")
 Kind = Literal["detections", "gt_box_masks"]
 Sizes = Mapping[int, tuple[int, int]]
 """Image id -> (height, width) in pixels."""
@@ -92,7 +93,7 @@ class Records:
         """
         return self._of_strings(decode_strings)
 
-    def mask_areas(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    def mask_areas(self) -> tuple[Ints, npt.NDArray[np.bool_]]:
         """Check the masks as `masks` does; return `measure_strings` of them.
 
         Raises:
@@ -100,7 +101,7 @@ class Records:
         """
         return self._of_strings(measure_strings)
 
-    def checked_strings(self) -> tuple[list[str], npt.NDArray[np.int64]]:
+    def checked_strings(self) -> tuple[list[str], Ints]:
         """Check the masks as `masks` does; return them as text without runs of no pixels, and the pixels inside each.
 
         Raises:
@@ -114,7 +115,7 @@ class Records:
                 texts[place] = encode_string(merge_empty_runs(masks[place]))
         return texts, areas
 
-    def _of_strings(self, compute: Callable[..., Any]) -> Any:
+    def _of_strings(self, compute: Callable[[npt.NDArray[np.uint8], Ints, Ints], _Found]) -> _Found:
         rows = np.flatnonzero(self.has_mask())
         data, offsets = self._characters()
         pixels = self.column("height").astype(np.int64) * self.column("width").astype(np.int64)
@@ -123,7 +124,7 @@ class Records:
         except RleError as error:
             raise self.error(int(rows[error.index]), "mask", error.reason) from error
 
-    def _characters(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    def _characters(self) -> tuple[npt.NDArray[np.uint8], Ints]:
         """Return the bytes of the masks that there are, and where each begins and the last ends, int64 (m + 1,)."""
         strings = self.table.column("mask")
         if strings.null_count:
