@@ -10,6 +10,7 @@ import base64
 import binascii
 import io
 import re
+import threading
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,11 +26,13 @@ Pixels = NDArray[np.uint8]
 MAX_BYTES: Final = 20_000_000
 """Bytes of an uploaded file."""
 MAX_PIXELS: Final = 50_000_000
-"""Pixels of an uploaded picture; eight-byte intermediates of one fit into half a gigabyte."""
+"""Pixels of an uploaded picture: about half a gigabyte of memory while it is decoded."""
 LONGEST_SIDE: Final = 1600
 """Of the copy that is shown and segmented, pixels."""
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
+# Requests are served by threads; several large pictures at once would add up.
+_ONE_AT_A_TIME = threading.Lock()
 _LOSSLESS_BYTES = 1_500_000
 _JPEG_QUALITY = 95
 _LONGEST_NAME = 60
@@ -155,7 +158,7 @@ def _decoded(content: bytes, *, max_pixels: int) -> tuple[Pixels, int, int]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
+        with _ONE_AT_A_TIME, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
                 size = image.size
@@ -167,7 +170,9 @@ def _decoded(content: bytes, *, max_pixels: int) -> tuple[Pixels, int, int]:
                 # JPEG can be decoded at a half, a quarter or an eighth of its size: less work and memory.
                 image.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
                 orientation = image.getexif().get(_ORIENTATION)
-                decoded = _opaque(image)
+                factor = min(1.0, LONGEST_SIDE / max(size))
+                small = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+                decoded = _opaque(image, small)
     except UnidentifiedImageError:
         raise UserError("the file is no picture, or a broken one", cure=_CURE) from None
     except Image.DecompressionBombError:
@@ -175,24 +180,25 @@ def _decoded(content: bytes, *, max_pixels: int) -> tuple[Pixels, int, int]:
         raise UserError("the picture has far too many pixels", cure=cure) from None
     except (OSError, SyntaxError, ValueError, OverflowError, MemoryError):
         raise UserError("the picture cannot be decoded: it is damaged or cut off", cure=_CURE) from None
-    factor = min(1.0, LONGEST_SIDE / max(size))
-    small = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
-    if decoded.size != small:
-        decoded = decoded.resize(small, Image.Resampling.LANCZOS)
     if orientation in _UPRIGHT:
         decoded = decoded.transpose(Image.Transpose(_UPRIGHT[orientation]))
     width, height = size[::-1] if orientation in _SIDEWAYS else size
     return np.ascontiguousarray(np.asarray(decoded, np.uint8)[..., ::-1]), width, height
 
 
-def _opaque(image: Any) -> Any:
-    """Return an image in RGB; what is transparent becomes white."""
+def _opaque(image: Any, size: tuple[int, int]) -> Any:
+    """Return an image in RGB and of a size; what is transparent becomes white."""
     from PIL import Image
 
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         raise UserError("the picture has more than 8 bits a colour", cure="save it with 8 bits")
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return image.convert("RGB")
-    image = image.convert("RGBA")
-    ground = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(ground, image).convert("RGB")
+    clear = "A" in image.getbands() or "transparency" in image.info
+    mode = "RGBA" if clear else "RGB"
+    image.load()
+    # Every copy of a large picture counts: made smaller first, then laid on white.
+    found = image if image.mode == mode else image.convert(mode)
+    if found.size != size:
+        found = found.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    if clear:
+        found = Image.alpha_composite(Image.new("RGBA", size, "white"), found).convert("RGB")
+    return found if found is not image else found.copy()
