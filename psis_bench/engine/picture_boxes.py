@@ -70,7 +70,5 @@ class PictureSegmenter(BoxSegmenter):
             if len(part)
         ]
         stacked = torch.cat(values).numpy() if values else np.zeros((0, 1, 1), np.float32)
-        # A model's crops may cover more than their boxes; then it says what.
-        find = getattr(self.predictor, "frames", None)
-        frames = corners if find is None else find(corners, {"height": height, "width": width})
+        frames = self.predictor.frames(corners, {"height": height, "width": width})
         return Crops(stacked, frames.cpu().numpy(), self.predictor.mask_grid)
