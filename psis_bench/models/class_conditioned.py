@@ -75,7 +75,7 @@ class ClassConditionedRoIHead(DeepMarcRoIHead):
             return super().predict_mask(x, batch_img_metas, results_list, rescale)
         labels = torch.cat([results.labels for results in results_list])
         logits = self._logits(x, rois, self.condition(x, rois, labels, None))
-        of_images = logits.split([len(results) for results in results_list])
+        of_images = torch.split(logits, [len(results) for results in results_list])
         found: list[InstanceData] = self.mask_head.predict_by_feat(
             of_images, results_list, batch_img_metas, self.test_cfg, rescale
         )
