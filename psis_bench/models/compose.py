@@ -138,7 +138,7 @@ def fill_slots(config: Config, choices: Mapping[str, Any]) -> None:
         if value is None:
             continue
         if name not in slots and name == "crop_source":
-            raise UserError(f"the model has no {name}: it trains on ground-truth boxes only", cure=f"leave {name}= out")
+            raise UserError(f"the model has no {name}: it has its own boxes for masks", cure=f"leave {name}= out")
         for path in slots.get(name, []):
             place, key = at_path(config, path)
             place[key] = value
