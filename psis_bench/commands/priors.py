@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _NUMBERS = ("clusters", "size", "at_most", "seed")
 _KEYS = ("split", "data", "data.name", "data.root", "out", *_NUMBERS)
 _TILE = 64
+# What the configurations of ShapeMask have.
+_USUAL = 20
 
 
 def make(options: argparse.Namespace, arguments: Sequence[str]) -> int:
@@ -95,7 +97,9 @@ def _tell(done: dict[str, Any], *, dry_run: bool) -> None:
         lines.append(f"from {done['masks']:,} masks of {len(done['seen'])} seen classes of {done['data']}{drawn}")
         lines.append(f"masks of each: {', '.join(map(str, done['counts']))}")
         lines.append(f"picture: {Path(done['out']).with_suffix('.png')}")
-    lines.append(f"use it with model=shapemask/... mm.model.mask_branch.priors={done['out']}")
+    number = done["clusters"]
+    also = f" mm.shape_priors.clusters={number} mm.model.mask_branch.clusters={number}" if number != _USUAL else ""
+    lines.append(f"use it with model=shapemask/... mm.model.mask_branch.priors={done['out']}{also}")
     for line in lines:
         console.out.print(line, soft_wrap=True, markup=False)
 

@@ -36,8 +36,10 @@ def test_priors_their_picture_and_where_they_come_from(
 
 
 def test_a_dry_run_makes_nothing(keys: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["data", "priors", *keys, "--dry-run"]) == 0
-    assert "would make" in capsys.readouterr().out
+    assert main(["data", "priors", *keys, "clusters=7", "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "would make" in told
+    assert "mm.model.mask_branch.clusters=7" in told
     assert not (tmp_path / "shapes.npz").exists()
 
 
