@@ -16,7 +16,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-cluster exactness parity recipes validate-submissions hostile check format clean
+.PHONY: help install demo test test-cluster exactness parity bench recipes validate-submissions hostile check format clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -33,7 +33,7 @@ test: $(STAMP) ## all tests
 recipes: $(STAMP) ## two iterations of every recipe whose model is there, made narrow (some minutes)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m all_recipes tests/end_to_end/test_recipes.py
 
-exactness: $(STAMP) ## hold every score to the packages that define it (half an hour): docs/exactness.md
+exactness: $(STAMP) ## hold every score to the packages that define it (some minutes): docs/exactness.md
 	@OMP_NUM_THREADS=1 PYTHONPATH=tests/support $(BIN)/python -m exactness --data $(or $(PSIS_BENCH_SHARED),../shared/data)
 
 parity: $(STAMP) $(PARITY_VENV)/.installed ## hold models, crops and losses to the official code (half an hour, 10 GB): docs/parity.md
@@ -46,6 +46,10 @@ parity: $(STAMP) $(PARITY_VENV)/.installed ## hold models, crops and losses to t
 	done
 	@echo "comparing ..." >&2
 	@PYTHONPATH=. $(BIN)/python tests/parity/compare.py $(PARITY_OUT)
+
+bench: $(STAMP) ## time and memory of scores and masks against what one would use instead (an hour): docs/performance.md
+	@$(BIN)/python benchmarks/masks.py; a=$$?; $(BIN)/python benchmarks/full_score.py; b=$$?; \
+		$(BIN)/python benchmarks/growth.py; exit $$((a | b | $$?))
 
 validate-submissions: $(STAMP) ## check every submission of the model zoo, as the check of a pull request does
 	@$(BIN)/psis-bench validate

@@ -31,6 +31,7 @@ def write_world(
     objects: float = 7.2,
     as_json: bool = True,
     other_classes: float = 0.0,
+    repeat: bool = False,
     **facts: Any,
 ) -> None:
     """Write ``val.json``, ``results.json`` and the prediction folder ``found``; nothing where they are there already.
@@ -42,6 +43,7 @@ def write_world(
         categories: Of the annotation file; classes are drawn from the first of them more often.
         objects: Objects of each image, on average.
         as_json: Whether ``results.json`` is written too.
+        repeat: Whether all images after the first 500 are copies of these, with other scores.
         other_classes: Share of the detections beside objects that have any class, not that of an object there.
         **facts: Further fields of each image's record.
     """
@@ -54,9 +56,13 @@ def write_world(
     with progress("draw", total=images) as bar, (folder / "results.json").open("w" if as_json else "a") as file:
         for part, first in enumerate(range(0, images, _IMAGES_A_PART)):
             chosen = np.arange(first, min(first + _IMAGES_A_PART, images)) + 1
-            drawn = _objects(generator, chosen, objects, ids)
+            if not part or not repeat:
+                drawn = _objects(generator, chosen, objects, ids)
+                found = _detections(generator, drawn, chosen, detections, ids, other_classes)
+            else:
+                drawn, found = ({**rows, "image_id": rows["image_id"] + len(chosen)} for rows in (drawn, found))
+                found["score"] = generator.random(len(found["score"]))
             annotations += _records(drawn, len(annotations) + 1)
-            found = _detections(generator, drawn, chosen, detections, ids, other_classes)
             write_part(folder / "found" / "detections", part, found, kind="detections")
             on_boxes = {**drawn, "bbox": _moved(generator, drawn["bbox"], 0.05)}
             on_boxes["annotation_id"] = np.arange(len(annotations) - len(drawn["image_id"]), len(annotations)) + 1

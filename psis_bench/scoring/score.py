@@ -27,6 +27,7 @@ found exactly, of the dog only four columns: IoU 4 / 6, which is enough at 4 of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -229,17 +230,19 @@ def evaluate(
     """
     detections, notes = all_detections(predictions, truth)
     detected = DetectionScores()
-    if detections is not None:
-        detected = detection_scores(
-            truth,
-            detections,
-            max_detections=max_detections,
-            federation=federation,
-            boundary=boundary,
-            class_agnostic=class_agnostic,
-            engine=engine,
-        )
-        notes += detected.notes
+    with ThreadPoolExecutor(max_workers=1) as other:  # hotcoco lets other threads work beside it
+        trivial = other.submit(trivial_ious, truth)
+        if detections is not None:
+            detected = detection_scores(
+                truth,
+                detections,
+                max_detections=max_detections,
+                federation=federation,
+                boundary=boundary,
+                class_agnostic=class_agnostic,
+                engine=engine,
+            )
+            notes += detected.notes
     _step(bar, 1, "masks on boxes")
     ious, boundaries = _on_boxes(predictions, truth, boundary, engine)
     if ious is None:
@@ -249,7 +252,7 @@ def evaluate(
         notes += [] if federation is None else [NO_LIMITS]
         limits = None if federation else _limits(predictions, truth, detections, max_detections, engine)
     _step(bar, 1, "trivial rows")
-    full_box, ellipse = trivial_ious(truth)
+    full_box, ellipse = trivial.result()
     _step(bar, 1, "")
     return Evaluation(
         truth=truth,

@@ -41,7 +41,7 @@ RESULT = {
     ("arguments", "told"),
     [
         (["deep_marc/small"], "'deep_marc/small' is not key=value; write model=deep_marc/small"),
-        (["modle=deep_marc/small"], "unknown key 'modle'; did you mean 'model'?"),
+        (["modl=deep_marc/small"], "unknown key 'modl'; did you mean 'model'?"),
         (["images=0"], "images is '0'; give a whole number of at least 1"),
         (["batch=1,x"], "batch is 'x'"),
         (["size=640"], "size is '640'; give width x height in pixels, as in size=640x480"),
