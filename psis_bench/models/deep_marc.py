@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from psis_bench.models.interface import boxes_in_input
+from psis_bench.models.mask_heads.norm import norm_factory
 from psis_bench.models.mask_loss import mask_cross_entropy, soft_mask_targets
 from psis_bench.models.paste import paste_crop
 
@@ -43,13 +44,12 @@ class DeepMarcMaskHead(BaseModule):
         class_agnostic: Whether there is one mask for any class, K = 1, as in the paper but for a row of Table 12. If
             not, K is ``num_classes``: an instance learns the mask of its class, and shows that of its detected one.
         num_classes: Number of classes of the detector.
-        norm_eps: Added to the variances of the batch norm after the transposed convolution (official: as the model's).
+        norm_type: ``"BN"`` or ``"SyncBN"``, of the batch norm after the transposed convolution. The official one is
+            plain even where the model's are synchronised, as the paper says that all are.
+        norm_eps: Added to its variances (official: as the model's).
         norm_momentum: Its momentum, PyTorch's.
         loss_weight: Weight of the mask loss.
         init_cfg: Initialisation of the layers outside the trunk (official: He, fan-out).
-
-    The official batch norm here is not synchronised even where the model's is; ``norm_cfg`` of MMEngine's
-    conversion to SyncBN reaches it like every other layer.
     """
 
     norm: nn.Module
@@ -63,6 +63,7 @@ class DeepMarcMaskHead(BaseModule):
         upsample_channels: int,
         class_agnostic: bool = True,
         num_classes: int = 1,
+        norm_type: str = "BN",
         norm_eps: float = 1e-5,
         norm_momentum: float = 0.1,
         loss_weight: float = 1.0,
@@ -73,7 +74,7 @@ class DeepMarcMaskHead(BaseModule):
         self.class_agnostic = class_agnostic
         self.trunk = MODELS.build({**trunk, "in_channels": in_channels})
         self.upsample = nn.ConvTranspose2d(self.trunk.out_channels, upsample_channels, 2, stride=2)
-        self.norm = nn.BatchNorm2d(upsample_channels, eps=norm_eps, momentum=norm_momentum)
+        self.norm = norm_factory(norm_type, eps=norm_eps, momentum=norm_momentum)(upsample_channels)
         self.logits = nn.Conv2d(upsample_channels, 1 if class_agnostic else num_classes, 1)
 
     def init_weights(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from psis_bench.models import registered  # noqa: F401
 from psis_bench.models.compose import compose_model
@@ -32,6 +33,18 @@ def test_as_many_variables_as_the_official_model(model: str, official: int) -> N
         state = MODELS.build(config.model).state_dict()
     count = sum(value.numel() for name, value in state.items() if not name.endswith("num_batches_tracked"))
     assert count == official - ROWS_OF_NO_CLASS
+
+
+@pytest.mark.parametrize("model", ["deep_marc/r50", "deep_marc/spinenet143", "deep_mac/hg104", "deep_mac/r50"])
+@pytest.mark.parametrize("mask_head", ["hourglass20", "resnet4", "conv4"])
+def test_synchronised_batch_norm_reaches_every_layer(model: str, mask_head: str) -> None:
+    choices: dict[str, Any] = dict.fromkeys(("crop_source", "schedule", "iterations"))
+    config = compose_model(model=model, mask_head=mask_head, classes=COCO_NAMES, **choices)
+    with torch.device("meta"):
+        network = MODELS.build(config.model)
+    norms = {name: layer for name, layer in network.named_modules() if isinstance(layer, _BatchNorm)}
+    assert len(norms) > 50
+    assert [name for name, layer in norms.items() if not isinstance(layer, torch.nn.SyncBatchNorm)] == []
 
 
 def rpn_head() -> LevelNormRPNHead:

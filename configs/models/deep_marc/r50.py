@@ -100,6 +100,8 @@ model = dict(
             # False: a mask for each class (Table 12, class-specific).
             class_agnostic=True,
             num_classes=80,
+            # Plain ("BN") in the official code.
+            norm_type="SyncBN",
             norm_eps=1e-4,
             norm_momentum=0.003,
             loss_weight=1.0,

@@ -40,7 +40,7 @@ model = dict(
             out_channels=64,
             featmap_strides=[4, 8, 16, 32],
         ),
-        mask_head=dict(in_channels=64, upsample_channels=24, norm_eps=1e-5, norm_momentum=0.1),
+        mask_head=dict(in_channels=64, upsample_channels=24, norm_type="BN", norm_eps=1e-5, norm_momentum=0.1),
     ),
     train_cfg=dict(
         rpn_proposal=dict(nms_pre=500, max_per_img=256),
