@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from psis_bench.demo.boxes import MOST, Box
 from psis_bench.demo.pictures import Picture
 from psis_bench.errors import UserError
-from psis_bench.models.paste import PlacedMask, paste_crop
 from psis_bench.rle import encode_crop
 from psis_bench.user_boxes.overlay import Mask, colour_of, draw_overlay
+
+if TYPE_CHECKING:
+    from psis_bench.models.paste import PlacedMask
 
 _LARGEST_CROP = 256
 _GRIDS = ("cells", "edges")
@@ -83,6 +85,8 @@ class Masks:
             threshold: Pixels above it are in the mask, in (0, 1). A mask never leaves the frame of its crop.
             scale: Pixels of that picture for one of the working copy.
         """
+        from psis_bench.models.paste import paste_crop
+
         # Pasting wants a threshold of one half. Bilinear values grow with those of the crop, so that scaling both
         # marks the same pixels.
         factor = np.float32(0.5 / threshold)
