@@ -1,4 +1,4 @@
-"""Mask R-CNN with one mask for any class, in a size for two CPU cores: ResNet-18-FPN, images of 320 pixels.
+"""Mask R-CNN with one mask for any class, in a size for two CPU cores: ResNet-18-FPN, images of 256 pixels.
 
 Everything as in ``agnostic_r50.py`` but narrower and from scratch, with plain batch norm in the backbone, as the
 detector of ``deep_marc/small.py``; half as many boxes to learn from, and a mask head of 48 channels. Not a model of the
@@ -8,7 +8,7 @@ paper. Command: ``psis-bench run split=voc2nonvoc model=mask_rcnn/small``.
 _base_ = "./agnostic_r50.py"
 
 schedule = "cpu"
-batch_size = 4
+batch_size = 2
 # The width after the transposed convolution stays as small as the rest, whatever the mask head's file says.
 slots = dict(upsample_channels=[])
 trunk_overrides = dict(num_init_channels=12)
@@ -34,7 +34,7 @@ model = dict(
     test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=256)),
 )
 
-image_scale = (320, 320)
+image_scale = (256, 256)
 train_pipeline = [
     dict(type="LoadCheckedImage"),
     dict(type="LoadMaskSupervision"),
