@@ -1,7 +1,7 @@
 """What checking a submission costs over the evaluator alone; the target is 1.3 times.
 
 Draws annotations and predictions of so many images and detections an image, bundles them, and times in turn, each in a
-process of its own, start of Python included:
+process of its own, start of Python included, by the clock and in CPU time, which hardly depends on what else runs:
 
 * ``hotcoco``: reads annotations and results as JSON and evaluates boxes and masks, over all classes;
 * ``score``: ``psis_bench.scoring.score.score_run`` of the same predictions, with groups, classes and trivial rows;
@@ -15,6 +15,7 @@ Masks are ellipses, moved and stretched; detections beyond the objects are moved
 from __future__ import annotations
 
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -130,11 +131,12 @@ def make_submission(folder: Path) -> Path:
     return bundle(source, about, folder / "submissions", seeds=[0])
 
 
-def seconds(command: list[str]) -> float:
-    """Return the wall-clock time of a command."""
-    begin = time.perf_counter()
+def seconds(command: list[str]) -> tuple[float, float]:
+    """Return the wall-clock time and the CPU time of a command and its processes."""
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - begin
+    wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main(arguments: list[str]) -> int:
@@ -152,13 +154,17 @@ def main(arguments: list[str]) -> int:
             "validate": [python, "-m", "psis_bench.cli", "validate", str(submission), f"data={truth}", "zoo=none"],
         }
         times: dict[str, list[float]] = {key: [] for key in commands}
+        cpu: dict[str, list[float]] = {key: [] for key in commands}
         for _ in range(numbers["rounds"]):
             for key, command in commands.items():
-                times[key].append(seconds(command))
-    for key, values in times.items():
-        ratios = [mine / theirs for mine, theirs in zip(times["validate"], values, strict=True)]
-        line = f"{key:<9} {statistics.median(values):7.2f} s, validate takes {statistics.median(ratios):.2f} times that"
-        out.print(line + f" ({min(ratios):.2f} to {max(ratios):.2f})")
+                wall, used = seconds(command)
+                times[key].append(wall)
+                cpu[key].append(used)
+    for name, measured in (("by the clock", times), ("CPU", cpu)):
+        for key, values in measured.items():
+            ratios = [mine / theirs for mine, theirs in zip(measured["validate"], values, strict=True)]
+            line = f"{key:<9} {statistics.median(values):7.2f} s {name}, validate takes"
+            out.print(f"{line} {statistics.median(ratios):.2f} times that ({min(ratios):.2f} to {max(ratios):.2f})")
     ratio = statistics.median(mine / theirs for mine, theirs in zip(times["validate"], times["score"], strict=True))
     return 0 if ratio <= RATIO else 1
 

@@ -57,11 +57,13 @@ def model_of_checkpoint(name: str, keys: Sequence[str] = ()) -> ChosenModel:
         UserError: There is no such file or model, or nothing says what the weights are of.
     """
     weights = Path(name).expanduser()
-    if not weights.is_file() and NAME.fullmatch(name) and not name.endswith(_SUFFIXES):
-        return _model_of_zoo(name, keys)
     if any(word.startswith("model=") for word in keys):
         config = resolve_config(["split=fully_supervised", *keys])
         return ChosenModel(title=weights.stem, weights=weights, config=config)
+    if not weights.is_file():
+        if NAME.fullmatch(name) and not name.endswith(_SUFFIXES):
+            return _model_of_zoo(name, keys)
+        raise UserError("no such checkpoint", where=name, cure="give a file, or a name of psis-bench zoo list")
     # A checkpoint that still lies in its run's folder has its configuration beside it.
     beside = next((place for place in weights.absolute().parents[:2] if (place / "config.yaml").is_file()), None)
     if beside is None:
