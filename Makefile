@@ -36,7 +36,7 @@ recipes: $(STAMP) ## two iterations of every recipe whose model is there, made n
 exactness: $(STAMP) ## hold every score to the packages that define it (some minutes): docs/exactness.md
 	@OMP_NUM_THREADS=1 PYTHONPATH=tests/support $(BIN)/python -m exactness --data $(or $(PSIS_BENCH_SHARED),../shared/data)
 
-parity: $(STAMP) $(PARITY_VENV)/.installed ## hold models, crops and losses to the official code (half an hour, 10 GB): docs/parity.md
+parity: $(STAMP) $(PARITY_VENV)/.installed ## hold models, crops and losses to the official code (half an hour, 7 GB): docs/parity.md
 	@mkdir -p $(PARITY_OUT)
 	@$(PARITY_VENV)/bin/python -m pip freeze | grep -iE '^(tensorflow.cpu|tf.keras|tf.models.official|object.detection.by.ovi|numpy)==' > $(PARITY_OUT)/versions.txt
 	@for part in heads deep_mac deep_marc; do \
