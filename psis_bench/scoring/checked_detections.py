@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from psis_bench.run_lengths import Ints
 from psis_bench.scoring.ground_truth import Flags, Floats, GroundTruth, places_in
+from psis_bench.scoring.mask_texts import Chunk, MaskTexts, chosen_texts
 from psis_bench.scoring.records import Records
 
 _OF_THE_FILE = "categories are given by their ids in the annotation file, not by their place in a list of classes"
@@ -47,7 +48,7 @@ class Detections:
     boxes: Floats
     sizes: Ints
     has_mask: Flags
-    strings: tuple[str, ...]
+    strings: Sequence[str]
     mask_areas: Ints
     batches: tuple[Batch, ...] = ()
 
@@ -83,7 +84,7 @@ class Detections:
             boxes=self.boxes[kept],
             sizes=self.sizes[kept],
             has_mask=self.has_mask[kept],
-            strings=tuple(string for string, keep in zip(self.strings, kept_masks.tolist(), strict=True) if keep),
+            strings=chosen_texts(self.strings, kept_masks),
             mask_areas=self.mask_areas[kept_masks],
         )
 
@@ -104,7 +105,7 @@ def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detection
         name: [] for name in ("images", "categories", "scores", "boxes", "sizes")
     }
     has_mask: list[Flags] = []
-    strings: list[str] = []
+    texts: list[Chunk] = []
     areas: list[Ints] = []
     read: list[Batch] = []
     for records in batches:
@@ -114,8 +115,8 @@ def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detection
         records.refuse(~np.isfinite(scores), "score", "must be a finite number, not {}")
         records.refuse(~np.isfinite(boxes).all(axis=1), "bbox", "must be four finite numbers, not {}")
         records.refuse((boxes[:, 2] < 0) | (boxes[:, 3] < 0), "bbox", "has a negative width or height {}")
-        texts, pixels = records.checked_strings()
-        strings += texts
+        characters, offsets, pixels = records.checked_characters()
+        texts.append((characters, offsets))
         areas.append(pixels)
         has_mask.append(records.has_mask())
         found = (records.column("image_id"), records.column("category_id"), scores, boxes, sizes)
@@ -128,7 +129,7 @@ def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detection
         boxes=_joined(columns["boxes"], np.float64).reshape(-1, 4),
         sizes=_joined(columns["sizes"], np.int64).reshape(-1, 2),
         has_mask=_joined(has_mask, np.bool_),
-        strings=tuple(strings),
+        strings=MaskTexts(texts),
         mask_areas=_joined(areas, np.int64),
         batches=tuple(read),
     )

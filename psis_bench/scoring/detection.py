@@ -17,6 +17,7 @@ import numpy as np
 
 from psis_bench.run_lengths import Ints
 from psis_bench.scoring.checked_detections import Detections
+from psis_bench.scoring.class_parts import by_classes
 from psis_bench.scoring.curves import RECALLS, Curves, curves_of
 from psis_bench.scoring.engines import Engine, IouType, hotcoco_is_usable, run_hotcoco, run_pycocotools
 from psis_bench.scoring.ground_truth import Floats, GroundTruth
@@ -109,7 +110,7 @@ def evaluate_detections(
     limits = _limits(max_detections)
     if len(truth.category_ids) and len(truth.image_ids):
         run = run_hotcoco if hotcoco_is_usable(engine) else run_pycocotools
-        curves = run(truth, detections, iou_type, limits)
+        curves = by_classes(truth, detections, lambda part, found: run(part, found, iou_type, limits))
     else:
         curves = no_curves(len(truth.category_ids), len(limits))
     return tables_of(truth, curves, limits=limits, max_detections=max_detections)

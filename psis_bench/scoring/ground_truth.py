@@ -8,7 +8,7 @@ compare with, but an object that mask AP counts, as pycocotools does.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,21 @@ class GroundTruth:
         """Image id -> (height, width)."""
         columns = (self.image_ids.tolist(), self.heights.tolist(), self.widths.tolist())
         return {image: (height, width) for image, height, width in zip(*columns, strict=True)}
+
+    def where(self, kept: Flags) -> GroundTruth:
+        """Return the same images and categories with the annotations where ``kept``, bool (N,), is True."""
+        return replace(
+            self,
+            annotation_ids=self.annotation_ids[kept],
+            images=self.images[kept],
+            categories=self.categories[kept],
+            boxes=self.boxes[kept],
+            areas=self.areas[kept],
+            is_crowd=self.is_crowd[kept],
+            has_segmentation=self.has_segmentation[kept],
+            has_mask=self.has_mask[kept],
+            strings=tuple(string for string, keep in zip(self.strings, kept.tolist(), strict=True) if keep),
+        )
 
     def sizes_of(self, images: Ints) -> Ints:
         """Return height and width of images known to be there, int64 (n, 2)."""

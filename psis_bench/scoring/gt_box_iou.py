@@ -17,6 +17,7 @@ from psis_bench.scoring.boundary import boundary_ious
 from psis_bench.scoring.checked_detections import check_ids_and_sizes
 from psis_bench.scoring.engines import Engine, hotcoco_is_usable, paired_ious
 from psis_bench.scoring.ground_truth import Flags, Floats, GroundTruth, places_in
+from psis_bench.scoring.mask_texts import MaskTexts
 from psis_bench.scoring.records import Records
 from psis_bench.scoring.results import MeanIou
 
@@ -45,11 +46,12 @@ def gt_box_ious(batches: Iterable[Records], truth: GroundTruth, *, engine: Engin
     sizes = truth.sizes_of(truth.images[truth.instances])
     for targets, records, rows in _matched(batches, truth):
         if by_hotcoco:
-            texts, areas = records.checked_strings()
+            characters, offsets, areas = records.checked_characters()
+            listed = list(MaskTexts([(characters, offsets)]))
             there = np.flatnonzero(areas[rows] > 0)  # an empty mask has nothing in common with any other
             found, drawn = rows[there].tolist(), truth.instances[targets[there]].tolist()
             ious[targets[there]] = paired_ious(
-                [texts[row] for row in found], [truth.strings[place] for place in drawn], sizes[targets[there]]
+                [listed[row] for row in found], [truth.strings[place] for place in drawn], sizes[targets[there]]
             )
         else:
             ious[targets] = pairwise_iou(records.masks().take(rows), truth.instance_masks.take(targets))

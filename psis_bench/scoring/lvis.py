@@ -21,6 +21,7 @@ import numpy as np
 from psis_bench.data.lvis import Federation
 from psis_bench.run_lengths import Ints
 from psis_bench.scoring.checked_detections import Detections
+from psis_bench.scoring.class_parts import by_classes
 from psis_bench.scoring.curves import Curves, curves_of
 from psis_bench.scoring.detection import DetectionTables, no_curves, tables_of
 from psis_bench.scoring.engines import Engine, federated_by_hotcoco, hotcoco_is_usable
@@ -63,7 +64,9 @@ def evaluate_lvis(
     if not len(truth.category_ids) or not len(truth.image_ids):
         curves = no_curves(len(truth.category_ids), 1)
     elif measure != "boundary" and max_detections <= LIMIT and hotcoco_is_usable(engine):
-        curves = federated_by_hotcoco(counted, sought, measure, federation)
+        curves = by_classes(
+            counted, sought, lambda part, found: federated_by_hotcoco(part, found, measure, _of(federation, part))
+        )
     else:
         curves = _own_curves(counted, sought, federation, measure, max_detections)
     return tables_of(truth, curves, limits=limits, max_detections=max_detections)
@@ -90,17 +93,17 @@ def _counted(truth: GroundTruth, measure: Measure) -> GroundTruth:
     kept = truth.areas > 0
     if measure != "bbox":
         kept &= truth.has_segmentation
+    counted = truth.where(kept)
+    return replace(counted, is_crowd=np.zeros(len(counted.is_crowd), bool))
+
+
+def _of(federation: Federation, truth: GroundTruth) -> Federation:
+    """Return what is known about the classes of ``truth``, which may be some of the file's."""
+    absent, not_exhaustive = federation.absent, federation.not_exhaustive
     return replace(
-        truth,
-        annotation_ids=truth.annotation_ids[kept],
-        images=truth.images[kept],
-        categories=truth.categories[kept],
-        boxes=truth.boxes[kept],
-        areas=truth.areas[kept],
-        is_crowd=np.zeros(int(kept.sum()), bool),
-        has_segmentation=truth.has_segmentation[kept],
-        has_mask=truth.has_mask[kept],
-        strings=tuple(string for string, keep in zip(truth.strings, kept.tolist(), strict=True) if keep),
+        federation,
+        absent=absent[np.isin(absent[:, 1], truth.category_ids)],
+        not_exhaustive=not_exhaustive[np.isin(not_exhaustive[:, 1], truth.category_ids)],
     )
 
 

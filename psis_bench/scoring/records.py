@@ -19,7 +19,7 @@ from psis_bench.errors import UserError
 from psis_bench.files import atomic_path
 from psis_bench.rle import check_rle, segmentation_to_rle
 from psis_bench.run_length_strings import RleError, decode_strings, encode_string, measure_strings
-from psis_bench.run_lengths import Ints, RunLengths, merge_empty_runs
+from psis_bench.run_lengths import Ints, RunLengths, merge_empty_runs, offsets_of
 from psis_bench.scoring.arrow_columns import flat_boxes, is_null, numbers_of
 from psis_bench.scoring.json_results import load_results
 
@@ -101,19 +101,24 @@ class Records:
         """
         return self._of_strings(measure_strings)
 
-    def checked_strings(self) -> tuple[list[str], Ints]:
-        """Check the masks as `masks` does; return them as text without runs of no pixels, and the pixels inside each.
+    def checked_characters(self) -> tuple[bytes, Ints, Ints]:
+        """Check the masks as `masks` does; return them as text without runs of no pixels.
+
+        Returns:
+            The characters of all that there are, one after the other; where each begins and the last ends, int64
+            (m + 1,); and the pixels inside each, int64 (m,).
 
         Raises:
             UserError: As `masks`.
         """
         areas, empty_runs = self.mask_areas()
-        texts = self.mask_strings()
-        if empty_runs.any():
-            masks = self.masks()
-            for place in np.flatnonzero(empty_runs):
-                texts[place] = encode_string(merge_empty_runs(masks[place]))
-        return texts, areas
+        data, offsets = self._characters()
+        if not empty_runs.any():
+            return data.tobytes(), offsets, areas
+        masks, texts = self.masks(), self.mask_strings()
+        for place in np.flatnonzero(empty_runs):
+            texts[place] = encode_string(merge_empty_runs(masks[place]))
+        return "".join(texts).encode("ascii"), offsets_of(np.array([len(text) for text in texts], np.int64)), areas
 
     def _of_strings(self, compute: Callable[[npt.NDArray[np.uint8], Ints, Ints], _Found]) -> _Found:
         rows = np.flatnonzero(self.has_mask())

@@ -91,7 +91,7 @@ def detections_side(truth: GroundTruth, detections: Detections, *, masks: bool, 
     strings = np.full(len(chosen), "", object)
     pixels: Ints = np.zeros(len(chosen), np.int64)
     if masks:
-        strings[:] = detections.strings
+        strings[:] = list(detections.strings)
         pixels = detections.mask_areas
     boxes = detections.boxes[chosen]
     side = Side(
