@@ -23,7 +23,8 @@ def run(script: str, *arguments: str) -> dict[str, float]:
     """Run a Python script whose last line of output is ``{"seconds": ...}``.
 
     Returns:
-        What it told, ``cpu``: processor seconds of all its threads, imports included, and ``megabytes``: peak memory.
+        What it told, ``cpu`` unless it told that: processor seconds of all its threads, imports included, and
+        ``megabytes``: the peak of its memory.
     """
     command = [sys.executable, "-c", script + _PEAK, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -31,7 +32,7 @@ def run(script: str, *arguments: str) -> dict[str, float]:
         raise SystemExit(f"{done.stderr[-3000:]}\nthe script ended with {done.returncode}")
     told, cpu, peak = done.stdout.strip().splitlines()[-3:]
     found: dict[str, float] = json.loads(told)
-    return {**found, "cpu": float(cpu), "megabytes": float(peak)}
+    return {"cpu": float(cpu), **found, "megabytes": float(peak)}
 
 
 def numbers(arguments: Sequence[str], defaults: Mapping[str, Any]) -> dict[str, Any]:
