@@ -33,7 +33,7 @@ LONGEST_SIDE: Final = 1600
 _FORMATS = ("JPEG", "PNG", "WEBP")
 # Requests are served by threads; several large pictures at once would add up.
 _ONE_AT_A_TIME = threading.Lock()
-_LOSSLESS_BYTES = 1_500_000
+_LOSSLESS_PIXELS = 500_000
 _JPEG_QUALITY = 95
 _LONGEST_NAME = 60
 _ORIENTATION = 0x0112  # EXIF
@@ -127,15 +127,17 @@ def plain_name(name: Any) -> str:
 
 
 def address_of(pixels: Pixels) -> str:
-    """Return a picture (h, w, 3) BGR as a ``data:`` address: without loss unless that would be large."""
+    """Return a picture (h, w, 3) BGR as a ``data:`` address: without loss unless it is large."""
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))
-    stored, kind = io.BytesIO(), "png"
-    image.save(stored, format="PNG")
-    if stored.tell() > _LOSSLESS_BYTES:
-        stored, kind = io.BytesIO(), "jpeg"
+    lossless = pixels.shape[0] * pixels.shape[1] <= _LOSSLESS_PIXELS
+    stored = io.BytesIO()
+    if lossless:
+        image.save(stored, format="PNG")
+    else:
         image.save(stored, format="JPEG", quality=_JPEG_QUALITY)
+    kind = "png" if lossless else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(stored.getvalue()).decode()}"
 
 
