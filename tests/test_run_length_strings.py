@@ -1,0 +1,65 @@
+"""Decoding and checking many strings, some at a time; single strings are in test_rle.py."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+from psis_bench import run_lengths
+from psis_bench.run_length_strings import RleError, decode_strings, encode_string, measure_strings
+from psis_bench.run_lengths import pairwise_iou
+
+
+def masks_of(seed: int, count: int) -> list[np.ndarray]:
+    random = np.random.default_rng(seed)
+    return [random.random(random.integers(1, 40, 2)) < random.choice([0.0, 0.1, 0.5, 1.0]) for _ in range(count)]
+
+
+def strings_of(masks: list[np.ndarray]) -> list[str]:
+    return [coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode() for mask in masks]
+
+
+def joined(strings: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    return np.frombuffer("".join(strings).encode(), np.uint8), np.cumsum([0, *map(len, strings)])
+
+
+@pytest.mark.parametrize("at_once", [1, 50, 2**15])
+def test_some_at_a_time_are_as_all_at_once(at_once, monkeypatch):
+    monkeypatch.setattr(run_lengths, "_AT_ONCE", at_once)
+    masks = masks_of(0, 120)
+    data, offsets = joined(strings_of(masks))
+    pixels = np.array([mask.size for mask in masks])
+    decoded = decode_strings(data, offsets, pixels)
+    for place, mask in enumerate(masks):
+        edges = np.flatnonzero(np.diff(mask.T.ravel().astype(int), prepend=0, append=0))
+        runs = np.diff(np.concatenate([[0], edges, [mask.size]]))
+        assert decoded[place].tolist() == (runs[:-1] if runs[-1] == 0 and len(runs) > 1 else runs).tolist()
+    areas, empty = measure_strings(data, offsets, pixels)
+    assert areas.tolist() == decoded.areas().tolist() == [mask.sum() for mask in masks]
+    assert not empty.any()
+    again = decoded.take(np.arange(119, -1, -1)).take(np.arange(119, -1, -1))
+    assert pairwise_iou(decoded, again).tolist() == [float(mask.any()) for mask in masks]
+
+
+@pytest.mark.parametrize("at_once", [1, 50, 2**15])
+def test_the_first_faulty_one_is_named_wherever_it_is(at_once, monkeypatch):
+    monkeypatch.setattr(run_lengths, "_AT_ONCE", at_once)
+    masks = masks_of(1, 60)
+    pixels = np.array([mask.size for mask in masks])
+    for place in (0, 7, 59):
+        strings = strings_of(masks)
+        strings[place] = encode_string(np.array([masks[place].size + 1]))
+        for check in (decode_strings, measure_strings):
+            with pytest.raises(RleError, match="larger than the image") as error:
+                check(*joined(strings), pixels)
+            assert error.value.index == place
+
+
+def test_runs_of_no_pixels_are_told_where_they_are():
+    strings = [encode_string(np.array(runs)) for runs in ([0, 20], [5, 0, 15], [20], [5, 15, 0], [0, 0, 20], [5, 15])]
+    areas, empty = measure_strings(*joined(strings), np.full(6, 20))
+    assert areas.tolist() == [20, 0, 0, 15, 0, 15]
+    assert empty.tolist() == [False, True, False, True, True, False]
+    nothing = np.zeros(0, np.uint8), np.zeros(1, np.int64), np.zeros(0, np.int64)
+    assert [len(values) for values in (*measure_strings(*nothing), decode_strings(*nothing))] == [0, 0, 0]
