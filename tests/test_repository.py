@@ -28,6 +28,7 @@ TESTED_WITH = {  # part of the package -> the test file of another part that hol
     "run.py": "tests/cli/test_run.py",
     "run_lengths.py": "tests/test_rle.py",
     "stages.py": "tests/cli/test_pipeline.py",
+    "teacher.py": "tests/end_to_end/test_teacher.py",
     "yaml_file.py": "tests/splits/test_custom.py",
 }
 
