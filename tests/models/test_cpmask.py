@@ -91,7 +91,8 @@ def test_pairs_inside_and_across_count_one_half_each() -> None:
 
 def test_attention_gathers_the_values_of_alike_cells() -> None:
     branch = build().mask_branch.eval()
-    features = torch.rand(2, 48, 3, 3)
+    width = branch.embed.in_channels
+    features = torch.rand(2, width, 3, 3)
     torch.nn.init.normal_(branch.attended.weight)
     with torch.no_grad():
         affinity = branch.affinities(features)
@@ -101,19 +102,19 @@ def test_attention_gathers_the_values_of_alike_cells() -> None:
     def layer(conv: Any, cells: np.ndarray) -> np.ndarray:
         return cells @ conv.weight.detach().numpy()[:, :, 0, 0].T + conv.bias.detach().numpy()
 
-    cells = features.numpy().reshape(2, 48, 9).transpose(0, 2, 1)
+    cells = features.numpy().reshape(2, width, 9).transpose(0, 2, 1)
     embedded = layer(branch.embed, cells)
     products = embedded @ embedded.transpose(0, 2, 1) / np.sqrt(embedded.shape[2])
     np.testing.assert_allclose(affinity.numpy(), products, atol=1e-4)
     shares = np.exp(products - products.max(axis=2, keepdims=True))
     shares /= shares.sum(axis=2, keepdims=True)
-    wanted = layer(branch.attended, shares @ layer(branch.value, cells)).transpose(0, 2, 1).reshape(2, 48, 3, 3)
+    wanted = layer(branch.attended, shares @ layer(branch.value, cells)).transpose(0, 2, 1).reshape(2, width, 3, 3)
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
 def test_attention_adds_nothing_at_first() -> None:
     branch = build().mask_branch
-    features = torch.rand(1, 48, 4, 4)
+    features = torch.rand(1, branch.embed.in_channels, 4, 4)
     assert not branch.attend(features, branch.affinities(features)).any()
 
 

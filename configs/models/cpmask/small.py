@@ -1,4 +1,4 @@
-"""CPMask in a size for two CPU cores: ResNet-18-FPN with half the channels, images of 256 pixels.
+"""CPMask in a size for two CPU cores: ResNet-18-FPN with half the channels, images of 224 pixels.
 
 Everything as in ``cpmask/r101.py`` but narrower and from scratch, with plain batch norm, a level of stride 4 for its
 small images, and fewer convolutions before boxes and boundaries. Not a model of the paper.
@@ -12,7 +12,7 @@ batch_size = 2
 # The crop's size is the mask head's, the width of what follows stays as small as the rest.
 slots = dict(upsample_channels=[])
 trunk_overrides = dict(num_init_channels=8, norm_type="BN", norm_momentum=0.05)
-_width = 48
+_width = 32
 _strides = (4, 8, 16, 32, 64)
 
 model = dict(
@@ -43,7 +43,7 @@ model = dict(
     test_cfg=dict(nms_pre=300),
 )
 
-_scale = (256, 256)
+_scale = (224, 224)
 train_pipeline = [
     dict(type="LoadCheckedImage"),
     dict(type="LoadMaskSupervision"),

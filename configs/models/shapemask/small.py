@@ -1,4 +1,4 @@
-"""ShapeMask in a size for two CPU cores: ResNet-18-FPN with half the channels, images of 256 pixels.
+"""ShapeMask in a size for two CPU cores: ResNet-18-FPN with half the channels, images of 224 pixels.
 
 Everything as in ``shapemask/r101.py`` but narrower and from scratch, with a level of stride 4 for its small images, one
 square anchor a cell, batch norm whose statistics last over many small batches, and masks that start from one half
@@ -12,7 +12,7 @@ schedule = "cpu"
 batch_size = 2
 trunk_overrides = dict(num_init_channels=8, norm_type="BN", norm_momentum=0.05)
 _norm = dict(type="BN", momentum=0.05)
-_width = 48
+_width = 32
 _strides = (4, 8, 16, 32, 64)
 
 model = dict(
@@ -30,7 +30,7 @@ model = dict(
     test_cfg=dict(nms_pre=300),
 )
 
-image_scale = (256, 256)
+image_scale = (224, 224)
 train_pipeline = [
     dict(type="LoadCheckedImage"),
     dict(type="LoadMaskSupervision"),
