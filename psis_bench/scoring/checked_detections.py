@@ -153,4 +153,4 @@ def check_ids_and_sizes(records: Records, truth: GroundTruth) -> Ints:
 
 
 def _joined(parts: list[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:
-    return np.concatenate(parts).astype(dtype) if parts else np.zeros(0, dtype)
+    return np.concatenate(parts, dtype=dtype) if parts else np.zeros(0, dtype)

@@ -14,13 +14,13 @@ from psis_bench.scoring.checked_detections import Detections
 from psis_bench.scoring.curves import Curves
 from psis_bench.scoring.ground_truth import GroundTruth
 
-_AT_ONCE = 1_000_000
+_AT_ONCE = 250_000
 
 
 def by_classes(
     truth: GroundTruth, detections: Detections, evaluate: Callable[[GroundTruth, Detections], Curves]
 ) -> Curves:
-    """Evaluate about a million detections at a time, more where one class has more.
+    """Evaluate about a quarter of a million detections at a time, more where one class has more.
 
     Args:
         truth: The annotations.

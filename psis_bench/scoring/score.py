@@ -169,6 +169,8 @@ def _score(
     resolved = split.resolve(coco.categories, where=str(coco.path))
     truth = read_ground_truth(coco)
     federation = read_federation(coco)
+    categories = coco.categories
+    del coco  # its polygons are run lengths by now; of LVIS they are a gigabyte
     _step(bar, 1, "predictions")
     evaluation = evaluate(
         predictions,
@@ -183,7 +185,7 @@ def _score(
     )
     groups = groups_of(resolved, federation)
     group_scores = {name: evaluation.group(ids) for name, ids in groups.items()}
-    quality = quality_of(evaluation, groups, coco.categories) if details else ()
+    quality = quality_of(evaluation, groups, categories) if details else ()
     marks = extra_mask_notes(predictions)
     notes = (BOXES_GIVEN if note == NO_DETECTOR and split.by_synset else note for note in evaluation.notes)
     scores = Scores(
