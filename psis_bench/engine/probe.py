@@ -11,6 +11,7 @@ Shapes: N instances, C channels, S side of a crop; masks have side 2 S.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ import torch
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import pseudo_collate
+from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS
 from torch import Tensor, nn
@@ -87,7 +89,7 @@ class Probe:
         """Return the crops (N, C, S, S) of boxes (N, 4), xyxy in input pixels of a single image."""
         rois = torch.cat([boxes.new_zeros((len(boxes), 1)), boxes], dim=1)
         found: Tensor = self.extractor(features[: self.extractor.num_inputs], rois)
-        return found
+        return found.contiguous(memory_format=layout(self.device))
 
 
 def whole_config(run: RunDirectory, classes: Sequence[str]) -> Config:
@@ -143,12 +145,17 @@ def train_detector(run: RunDirectory) -> Probe:
             threads=settings.threads,
         )
     device = use_device(settings.device, settings.threads)
+    MMLogger.get_current_instance().setLevel(logging.WARNING)  # building a head tells of every parameter
     detector: Any = MODELS.build(alone.model)
     detector.load_state_dict(load_weights(run.final_weights).tensors)
     extractor = MODELS.build(config.model.roi_head.mask_roi_extractor)
-    return Probe(
-        config=config, detector=detector.to(device).eval(), extractor=extractor, classes=classes, device=device
-    )
+    detector = detector.to(device, memory_format=layout(device)).eval()
+    return Probe(config=config, detector=detector, extractor=extractor, classes=classes, device=device)
+
+
+def layout(device: torch.device) -> torch.memory_format:
+    """Return the layout in which narrow convolutions take least time: on CPU a third less than the usual one."""
+    return torch.channels_last if device.type == "cpu" else torch.contiguous_format
 
 
 def cached_crops(probe: Probe, run: RunDirectory) -> CropCache:
@@ -236,6 +243,7 @@ def train_head(
         draw = np.random.default_rng(derived_seed(seed, "probe batch", iteration))
         chosen, views = draw.choice(places, settings.batch), draw.integers(0, 2, settings.batch)
         crops = torch.from_numpy(cache.crops[views, chosen]).to(probe.device, torch.float32)
+        crops = crops.contiguous(memory_format=layout(probe.device))
         targets = torch.from_numpy(cache.targets[views, chosen]).to(probe.device, torch.float32)
         everyone = torch.ones(len(chosen), dtype=torch.bool, device=probe.device)
         optimizer.update_params(mask_cross_entropy(head(crops)[:, 0], targets, everyone))
@@ -262,7 +270,7 @@ def _untrained(probe: Probe, *, seed: int, settings: ProbeSettings) -> tuple[Any
     torch.manual_seed(derived_seed(seed, "probe head"))
     head: Any = MODELS.build(probe.config.model.roi_head.mask_head)
     head.init_weights()
-    head = head.to(probe.device).train()
+    head = head.to(probe.device, memory_format=layout(probe.device)).train()
     optimizer = build_optim_wrapper(head, ConfigDict(schedule.optim_wrapper))
     schedulers = [
         PARAM_SCHEDULERS.build(item, default_args={"optimizer": optimizer}) for item in schedule.param_scheduler
