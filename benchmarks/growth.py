@@ -89,12 +89,12 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     ):
         chosen = sorted((row for row in rows if row["series"] == series), key=lambda row: row[key])
         for place, (value, unit, name) in enumerate(
-            (("seconds", 1, "seconds"), ("megabytes", 1024, "peak memory, GB"))
+            (("cpu", 1, "processor seconds"), ("megabytes", 1024, "peak memory, GB"))
         ):
             axis = axes[place, column]
             axis.plot([row[key] for row in chosen], [row[value] / unit for row in chosen], "o-", color="#2f6f9f")
-            axis.set_ylim(bottom=0)
-            axis.set_xlim(left=0)
+            axis.set_ylim(0, 1.08 * max(row[value] for row in chosen) / unit)
+            axis.set_xlim(0, 1.04 * chosen[-1][key])
             axis.grid(alpha=0.3)
             axis.spines[["top", "right"]].set_visible(False)
             if not column:

@@ -27,7 +27,7 @@ from psis_bench.run_lengths import Ints, from_spans
 _CLEARLY = 1e-5
 """By how much a cell is clearly on one side of the threshold: float32 is off by less than a hundredth of that."""
 
-_PIXELS_AT_ONCE = 2**22
+_PIXELS_AT_ONCE = 2**21
 """Pixels of boxes that are worked on at once, which bounds memory: about 100 bytes each where all are near 0.5."""
 
 
