@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dash import ALL, Dash, Input, Output, Patch, State, ctx, dcc, no_update
+from dash import ALL, Dash, Input, Output, Patch, State, ctx, dcc, no_update, set_props
 
 from psis_bench.demo import boxes as drawn
 from psis_bench.demo import masks as results
@@ -71,7 +71,7 @@ def _register_editing(app: Dash) -> None:
         *[State(f"number-{name}", "value") for name in NUMBERS],
     )
     @_told(3)
-    def edit(*given: Any) -> tuple[Any, Any, Any]:
+    def edit(*given: Any) -> tuple[Any, ...]:
         names = (
             "contents",
             "examples",
@@ -90,11 +90,14 @@ def _register_editing(app: Dash) -> None:
         if cause is None or (isinstance(cause, dict) and cause.get("type") == "example"):
             chosen = example(str(cause["name"]) if cause else next(iter(EXAMPLES)))
             boxes = chosen.boxes[:_SHOWN_AT_FIRST]
-            return address_of(chosen.picture.pixels), {**chosen.picture.as_state(), "example": _name(cause)}, boxes
+            state = {**chosen.picture.as_state(), "example": _name(cause)}
+            return address_of(chosen.picture.pixels), state, boxes
         if cause == "upload":
             if values["contents"] is None:
-                return no_update, no_update, no_update
+                return (no_update,) * 3
             picture = read_upload(values["contents"], values["name"])
+            # Forgotten, so that the same file can be uploaded again.
+            set_props("upload", {"contents": None})
             return address_of(picture.pixels), picture.as_state(), []
         changed = _edited(cause, values)
         return no_update, no_update, no_update if changed is None else changed
