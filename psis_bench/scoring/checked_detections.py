@@ -66,13 +66,15 @@ class Detections:
 
     def best_of_each_image(self, limit: int) -> Detections:
         """Keep the ``limit`` highest scored detections of each image over all classes; ties by their order."""
+        if np.unique(self.images, return_counts=True)[1].max(initial=0) <= limit:
+            return self
         order = np.lexsort((-self.scores, self.images))  # lexsort is stable
         images = self.images[order]
         first = np.flatnonzero(np.diff(images, prepend=images[:1] - 1))
         rank = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order))))
         kept = np.zeros(len(order), bool)
         kept[order[rank < limit]] = True
-        return self if kept.all() else self.where(kept)
+        return self.where(kept)
 
     def where(self, kept: Flags) -> Detections:
         """Return those where ``kept``, bool (N,), is True."""

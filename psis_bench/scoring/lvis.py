@@ -34,6 +34,9 @@ from psis_bench.splits.synsets import COCO_SYNSETS, categories_of
 LIMIT = 300
 """Detections an image that LVIS counts."""
 
+_AT_ONCE = 250_000
+"""Detections that are looked up at a time, since a file of LVIS's size has millions."""
+
 
 def evaluate_lvis(
     truth: GroundTruth,
@@ -110,7 +113,10 @@ def _of(federation: Federation, truth: GroundTruth) -> Federation:
 def _sought(truth: GroundTruth, detections: Detections, federation: Federation, measure: Measure) -> Detections:
     """Return the detections of classes that their image has, or is known not to have."""
     known = np.union1d(_places(truth, truth.images, truth.categories), _places(truth, *federation.absent.T))
-    kept = np.isin(_places(truth, detections.images, detections.categories), known)
+    kept = np.zeros(len(detections), bool)
+    for first in range(0, len(kept), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        kept[part] = np.isin(_places(truth, detections.images[part], detections.categories[part]), known)
     if measure == "bbox":
         kept &= detections.boxes[:, 2] * detections.boxes[:, 3] > 0
     else:
