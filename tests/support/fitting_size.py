@@ -30,11 +30,13 @@ def fitting_settings(config: RunConfig) -> list[str]:
     parts = (model.backbone, model.get("neck") or {})
     side = 128 if any(part.get("type") in halving for part in parts) else 64
     place = "model.roi_head.mask_head" if "roi_head" in model else "model.mask_branch"
-    changes: dict[str, Any] = {f"{place}.trunk.num_init_channels": _WIDTH}
-    changes |= _backbone(model)
+    changes: dict[str, Any] = _backbone(model)
+    head = model.roi_head.mask_head if "roi_head" in model else model.mask_branch
+    if head is not None:  # Mask GrabCut has a detector alone
+        changes[f"{place}.trunk.num_init_channels"] = _WIDTH
     if "roi_head" in model:
         changes |= _FEW_BOXES
-        if model.roi_head.mask_head.type == "MaskXHead":
+        if head is not None and head.type == "MaskXHead":
             # Its branch grows with the one, and its weight transfer reads the other.
             changes |= {f"{place}.upsample_channels": _WIDTH, f"{place}.detection_features": _WIDTH}
     if "boundary_trunk" in model.get("mask_branch", ()):
