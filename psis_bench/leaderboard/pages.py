@@ -14,6 +14,7 @@ from psis_bench.leaderboard.board import DATA_TITLES, SplitBoard
 from psis_bench.leaderboard.pictures import Picture
 from psis_bench.leaderboard.rows import GROUPS, METRICS, TIERS, ClassScore, Row
 from psis_bench.leaderboard.scatter import scatters
+from psis_bench.report.template_environment import template_environment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -97,15 +98,7 @@ class Pages:
 
     @cached_property
     def _environment(self) -> Environment:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-        environment = Environment(
-            loader=FileSystemLoader(Path(__file__).parent / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        environment = template_environment(Path(__file__).parent / "templates")
         environment.filters.update(
             percent=wording.percent,
             interval=wording.interval,

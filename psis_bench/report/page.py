@@ -11,6 +11,7 @@ from psis_bench.report import curves, details
 from psis_bench.report.charts import inline_svg
 from psis_bench.report.command import command_of
 from psis_bench.report.selection import LEAST_SIDE
+from psis_bench.report.template_environment import template_environment
 from psis_bench.scoring.extra_masks import EXTRA_MASKS, MARK
 
 if TYPE_CHECKING:
@@ -30,18 +31,9 @@ def render(
     run: RunFiles, *, split: SplitProtocol, galleries: list[Gallery], detected: list[Detected], notes: list[str]
 ) -> str:
     """Return the HTML of the page; every text that comes from a file is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     from psis_bench.report.detected import LEAST_SCORE, MOST
 
-    folder = Path(__file__).parent / "templates"
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(Path(__file__).parent / "templates")
     environment.filters.update(percent=percent, count=lambda value: f"{value:,}".replace(",", "\u202f"))
     return environment.get_template("report.html.j2").render(
         split=split,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from psis_bench.errors import UserError
+from psis_bench.report.template_environment import template_environment
 from psis_bench.sweep.assemble import Entry, find_entries
 from psis_bench.sweep.matrix import PROBE
 from psis_bench.sweep.report.cells import LEVELS, colours, level, numbers
@@ -68,17 +69,9 @@ def _render(
     *,
     now: datetime,
 ) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     from psis_bench.report.page import percent
 
-    environment = Environment(
-        loader=FileSystemLoader(_OUR_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(_OUR_TEMPLATES)
     environment.filters.update(percent=percent, duration=duration)
     environment.globals.update(level=level)
     found = counts(statuses)
