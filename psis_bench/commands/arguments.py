@@ -25,10 +25,19 @@ def read_arguments(arguments: Sequence[str], keys: Sequence[str]) -> tuple[str |
             word = argument
         elif not equals:
             raise UserError(f"{argument!r} is one word too many", cure=f"settings look like {keys[0]}=...")
-        elif key not in keys:
-            raise UserError(f"unknown key {key!r}", cure=did_you_mean(key, keys))
-        elif not text:
-            raise UserError(f"{key} has no value", cure=f"write {key}=...")
         else:
-            values[key] = text
+            values[key] = value_of(key, text, keys)
     return word, values
+
+
+def value_of(key: str, text: str, keys: Sequence[str]) -> str:
+    """Return the text behind ``key=``.
+
+    Raises:
+        UserError: There is no such key, or nothing behind it.
+    """
+    if key not in keys:
+        raise UserError(f"unknown key {key!r}", cure=did_you_mean(key, keys))
+    if not text:
+        raise UserError(f"{key} has no value", cure=f"write {key}=...")
+    return text

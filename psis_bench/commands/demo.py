@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from psis_bench.errors import UserError, did_you_mean
+from psis_bench.commands.arguments import value_of
+from psis_bench.errors import UserError
 
 if TYPE_CHECKING:
     from psis_bench.user_boxes.chosen_model import ChosenModel
@@ -59,10 +60,7 @@ def _read(arguments: Sequence[str]) -> tuple[list[ChosenModel], int]:
         key, equals, text = argument.partition("=")
         if not equals:
             raise UserError(f"{argument!r} is not key=value", cure=f"write run={argument}, or checkpoint={argument}")
-        if key not in _KEYS:
-            raise UserError(f"unknown key {key!r}", cure=did_you_mean(key, _KEYS))
-        if not text:
-            raise UserError(f"{key} has no value", cure=f"write {key}=...")
+        text = value_of(key, text, _KEYS)
         if key == "port":
             port = _port(text)
         elif key in ("run", "checkpoint"):

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from psis_bench.errors import UserError, did_you_mean
+from psis_bench.commands.arguments import value_of
+from psis_bench.errors import UserError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -70,12 +71,8 @@ def _read(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
             raise UserError(f"{argument!r} is not key=value", cure=f"write model={argument}, or run={argument}")
         if key.startswith(("mm.", "+mm.")) or key in _MODEL_KEYS:
             chosen.append(argument)
-        elif key not in _OWN:
-            raise UserError(f"unknown key {key!r}", cure=did_you_mean(key, (*_MODEL_KEYS, *_OWN)))
-        elif not text:
-            raise UserError(f"{key} has no value", cure=f"write {key}=...")
         else:
-            values[key] = text
+            values[key] = value_of(key, text, (*_MODEL_KEYS, *_OWN))
     return values, chosen
 
 
