@@ -9,14 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from mmdet.registry import TRANSFORMS
-from mmengine.dataset import pseudo_collate
 from numpy.typing import NDArray
 
 from psis_bench.config import RunConfig
 from psis_bench.engine.user_boxes import BoxSegmenter
 from psis_bench.user_boxes.boxes import XYWH
-
-_AT_ONCE = 32
 
 
 class Crops(NamedTuple):
@@ -59,16 +56,10 @@ class PictureSegmenter(BoxSegmenter):
         sample = self.after_reading(
             {"img": picture, "img_shape": (height, width), "ori_shape": (height, width), "img_path": "", "img_id": 0}
         )
-        model = self.predictor.model
-        data = model.data_preprocessor(pseudo_collate([sample]), False)
-        features = model.extract_feat(data["inputs"])
-        corners = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
-        corners[:, 2:] += corners[:, :2]
-        values = [
-            model.masks_on_boxes(features, data["data_samples"], [part.to(self.predictor.device)])[0].float().cpu()
-            for part in torch.split(corners, _AT_ONCE)
-            if len(part)
-        ]
+        corners, values = [torch.zeros((0, 4))], []
+        for part, crops in self.crops_in_parts(sample, boxes):
+            corners.append(part)
+            values.append(crops.float().cpu())
         stacked = torch.cat(values).numpy() if values else np.zeros((0, 1, 1), np.float32)
-        frames = self.predictor.frames(corners, {"height": height, "width": width})
+        frames = self.predictor.frames(torch.cat(corners), {"height": height, "width": width})
         return Crops(stacked, frames.cpu().numpy(), self.predictor.mask_grid)

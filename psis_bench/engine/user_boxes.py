@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmdet.registry import TRANSFORMS
@@ -55,18 +56,22 @@ class BoxSegmenter:
         Raises:
             UserError: The image cannot be decoded, or is another than when it was measured.
         """
-        model = self.predictor.model
         record = {"height": request.height, "width": request.width}
         sample = self.pipeline({"img_path": str(request.path), "img_id": 0, **record})
-        data = model.data_preprocessor(pseudo_collate([sample]), False)
-        features = model.extract_feat(data["inputs"])
         codes: list[str] = []
-        for boxes in _corners(request.cut):
-            crops = model.masks_on_boxes(features, data["data_samples"], [boxes.to(self.predictor.device)])[0]
+        for boxes, crops in self.crops_in_parts(sample, request.cut):
             frames = self.predictor.frames(boxes, record)
             masks = encoded(crops, frames, record, grid=self.predictor.mask_grid)
             codes += [mask["mask"] for mask in settled(masks)]
         return codes
+
+    def crops_in_parts(self, sample: dict[str, Any], boxes: Sequence[XYWH]) -> Iterator[tuple[torch.Tensor, Any]]:
+        """Yield boxes (N, 4) xyxy of a loaded image, some at a time, and what the model segments in them."""
+        model = self.predictor.model
+        data = model.data_preprocessor(pseudo_collate([sample]), False)
+        features = model.extract_feat(data["inputs"])
+        for part in _corners(boxes):
+            yield part, model.masks_on_boxes(features, data["data_samples"], [part.to(self.predictor.device)])[0]
 
 
 def _corners(boxes: Sequence[XYWH]) -> Iterator[torch.Tensor]:
