@@ -97,8 +97,3 @@ def levels_by_longest_side(boxes: Tensor, *, strides: tuple[int, ...], size: int
     longest = (boxes[:, 2:] - boxes[:, :2]).amax(dim=1).clamp(min=_LEAST)
     level = (longest / (size * strides[0])).log2().ceil()
     return level.clamp(0, len(strides) - 1).long()
-
-
-def on_images(boxes: list[Tensor]) -> Tensor:
-    """Return the boxes of several images as rois (T, 5): index of the image, then the box."""
-    return torch.cat([torch.cat([box.new_full((len(box), 1), place), box], dim=1) for place, box in enumerate(boxes)])

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 import torch
 from mmdet.registry import MODELS
+from mmdet.structures.bbox import bbox2roi
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional
 
-from psis_bench.models.box_frames import levels_by_longest_side, on_images, pyramid_crops
+from psis_bench.models.box_frames import levels_by_longest_side, pyramid_crops
 from psis_bench.models.mask_loss import mask_cross_entropy, mask_dice, mean_over_instances, soft_mask_targets
 
 
@@ -154,7 +155,7 @@ class CpMaskBranch(BaseModule):
             boxes.append(all_boxes[chosen])
             for targets, size in ((small, self.crop_size), (large, 2 * self.crop_size)):
                 targets.append(soft_mask_targets(instances.masks, boxes[-1], chosen, size))
-        found = self(features, on_images(boxes))
+        found = self(features, bbox2roi(boxes))
         wanted = torch.cat(large)
         known = torch.ones(len(wanted), dtype=torch.bool, device=wanted.device)
         outlines = boundaries(wanted)
@@ -170,7 +171,7 @@ class CpMaskBranch(BaseModule):
     def crops(self, features: tuple[Tensor, ...], samples: list[Any], boxes: list[Tensor]) -> list[Tensor]:
         """Return masks (N, 2S, 2S) in [0, 1] of each image's boxes (N, 4), xyxy in input pixels."""
         del samples
-        parts = torch.split(on_images(boxes), self.boxes_at_once)
+        parts = torch.split(bbox2roi(boxes), self.boxes_at_once)
         masks = torch.cat([self(features, part).mask.sigmoid() for part in parts])
         return list(torch.split(masks, [len(box) for box in boxes]))
 

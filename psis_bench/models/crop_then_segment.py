@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from mmdet.models.detectors.base import BaseDetector
 from mmdet.registry import MODELS
+from mmdet.structures.bbox import bbox2roi
 from torch import Tensor
 
 from psis_bench.models.interface import boxes_in_input
@@ -56,8 +56,7 @@ class CropThenSegment(BaseDetector):
 
     def crops_of_input_boxes(self, features: tuple[Tensor, ...], boxes: list[Tensor]) -> list[Tensor]:
         """Return mask crops (N, S, S) in [0, 1] for each image's boxes, xyxy in pixels of the network's input."""
-        rois = [torch.cat([box.new_full((len(box), 1), image), box], dim=1) for image, box in enumerate(boxes)]
-        crops = self.mask_branch(features[-1], torch.cat(rois)).sigmoid()
+        crops = self.mask_branch(features[-1], bbox2roi(boxes)).sigmoid()
         return list(crops.split([len(box) for box in boxes]))
 
     def _forward(self, batch_inputs: Tensor, batch_data_samples: list[Any] | None = None) -> tuple[Tensor, ...]:

@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 from mmdet.registry import MODELS
+from mmdet.structures.bbox import bbox2roi
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torchvision.ops import roi_align
@@ -172,17 +173,17 @@ class DeepMacMaskBranch(BaseModule):
         """
         last = features[-1]
         rois, targets, supervised = [], [], []
-        for image, sample in enumerate(samples):
+        for sample in samples:
             instances = sample.gt_instances
             has_mask = instances.has_mask.to(last.device)
             boxes = getattr(instances.bboxes, "tensor", instances.bboxes).to(last.device, torch.float32)
             chosen = torch.arange(len(boxes), device=last.device)
             if not self.forward_all_boxes:
                 chosen = chosen[has_mask]
-            rois.append(torch.cat([boxes.new_full((len(chosen), 1), image), boxes[chosen]], dim=1))
+            rois.append(boxes[chosen])
             targets.append(self._targets(instances.masks, boxes[chosen], chosen, has_mask[chosen], last))
             supervised.append(has_mask[chosen])
-        wanted, known, places = torch.cat(targets), torch.cat(supervised), torch.cat(rois)
+        wanted, known, places = torch.cat(targets), torch.cat(supervised), bbox2roi(rois)
         logits = [self(feature, places, stack) for stack, feature in enumerate(features[-self.supervised_stacks :])]
         kinds = {"loss_mask": (mask_cross_entropy, self.loss_weight), "loss_dice": (mask_dice, self.dice_weight)}
         return {

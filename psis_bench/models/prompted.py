@@ -115,8 +115,24 @@ class Prompting(nn.Module):
         return type(self.segmenter).__name__
 
 
+class Prompted:
+    """What models with `Prompting` share: masks in given boxes, and what those have been learned from."""
+
+    learns_no_masks = True
+    prompting: Prompting
+
+    @property
+    def extra_masks(self) -> str | None:
+        """See `BoxSegmenter`."""
+        return self.prompting.segmenter.extra_masks
+
+    def masks_on_boxes(self, features: tuple[Tensor, ...], samples: list[Any], boxes: list[Tensor]) -> list[list[Mask]]:
+        """Return the run lengths of the masks in each image's boxes, xyxy in pixels of the original image."""
+        return [self.prompting.masks(sample, given) for sample, given in zip(samples, boxes, strict=True)]
+
+
 @MODELS.register_module()
-class PromptOnBoxes(BaseDetector):
+class PromptOnBoxes(Prompted, BaseDetector):
     """A segmenter and nothing else: it is given its boxes, and nothing is trained.
 
     Args:
@@ -125,16 +141,10 @@ class PromptOnBoxes(BaseDetector):
     """
 
     has_detector = False
-    learns_no_masks = True
 
     def __init__(self, *, segmenter: dict[str, Any], data_preprocessor: dict[str, Any] | None = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         self.prompting = Prompting(segmenter)
-
-    @property
-    def extra_masks(self) -> str | None:
-        """See `BoxSegmenter`."""
-        return self.prompting.segmenter.extra_masks
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
         """Return no features: a segmenter looks at the image itself."""
@@ -143,10 +153,6 @@ class PromptOnBoxes(BaseDetector):
     def detect(self, features: tuple[Tensor, ...], samples: list[Any]) -> list[InstanceData]:
         """Refuse: there is no detector."""
         raise NotImplementedError("there is no detector; give boxes to masks_on_boxes")
-
-    def masks_on_boxes(self, features: tuple[Tensor, ...], samples: list[Any], boxes: list[Tensor]) -> list[list[Mask]]:
-        """Return the run lengths of the masks in each image's boxes, xyxy in pixels of the original image."""
-        return [self.prompting.masks(sample, given) for sample, given in zip(samples, boxes, strict=True)]
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list[Any]) -> dict[str, Tensor]:
         """Refuse: nothing is trained."""
@@ -161,7 +167,7 @@ class PromptOnBoxes(BaseDetector):
 
 
 @MODELS.register_module()
-class DetectThenPrompt(FasterRCNN):
+class DetectThenPrompt(Prompted, FasterRCNN):
     """MMDetection's Faster R-CNN, trained on boxes alone, and a segmenter in the boxes that it finds.
 
     Args:
@@ -170,16 +176,10 @@ class DetectThenPrompt(FasterRCNN):
     """
 
     has_detector = True
-    learns_no_masks = True
 
     def __init__(self, *, segmenter: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.prompting = Prompting(segmenter)
-
-    @property
-    def extra_masks(self) -> str | None:
-        """See `BoxSegmenter`."""
-        return self.prompting.segmenter.extra_masks
 
     def detect(self, features: tuple[Tensor, ...], samples: list[Any]) -> list[InstanceData]:
         """Return each image's detections, boxes in pixels of the original image."""
@@ -188,10 +188,6 @@ class DetectThenPrompt(FasterRCNN):
         for results, sample in zip(found, samples, strict=True):
             results.mask_crops = self.prompting.masks(sample, results.bboxes)
         return found
-
-    def masks_on_boxes(self, features: tuple[Tensor, ...], samples: list[Any], boxes: list[Tensor]) -> list[list[Mask]]:
-        """Return the run lengths of the masks in each image's boxes, xyxy in pixels of the original image."""
-        return [self.prompting.masks(sample, given) for sample, given in zip(samples, boxes, strict=True)]
 
 
 @MODELS.register_module()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 from mmdet.registry import MODELS
+from mmdet.structures.bbox import bbox2roi
 from mmengine.model import BaseModule, bias_init_with_prob, normal_init, xavier_init
 from torch import Tensor, distributed, nn
 from torch.nn import functional
@@ -23,7 +24,6 @@ from psis_bench.models.box_frames import (
     clipped,
     jittered,
     levels_by_longest_side,
-    on_images,
     outer_boxes,
     pyramid_crops,
     reframed,
@@ -159,7 +159,7 @@ class ShapeMaskBranch(BaseModule):
             boxes.append(clipped(moved, height, width))
             outer.append(outer_boxes(boxes[-1], height, width, scale=self.outer_scale))
             owners.append(chosen)
-        found = self(features, on_images(boxes), on_images(outer))
+        found = self(features, bbox2roi(boxes), bbox2roi(outer))
         wanted = {
             size: torch.cat(
                 [
@@ -199,8 +199,8 @@ class ShapeMaskBranch(BaseModule):
         """
         outer = [self.frames(each, *sample.img_shape[:2]) for each, sample in zip(boxes, samples, strict=True)]
         pairs = zip(
-            torch.split(on_images(boxes), self.boxes_at_once),
-            torch.split(on_images(outer), self.boxes_at_once),
+            torch.split(bbox2roi(boxes), self.boxes_at_once),
+            torch.split(bbox2roi(outer), self.boxes_at_once),
             strict=True,
         )
         fine = torch.cat([self(features, each, around).fine.sigmoid() for each, around in pairs])

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from mmdet.structures.bbox import bbox2roi
 from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import roi_align
@@ -14,7 +15,6 @@ from psis_bench.models.box_frames import (
     clipped,
     jittered,
     levels_by_longest_side,
-    on_images,
     outer_boxes,
     pyramid_crops,
     reframed,
@@ -70,6 +70,6 @@ def test_a_box_is_cropped_from_the_level_of_its_size() -> None:
 
 
 def test_boxes_know_their_image() -> None:
-    rois: Tensor = on_images([BOXES[:1], BOXES[:0], BOXES[1:]])
+    rois: Tensor = bbox2roi([BOXES[:1], BOXES[:0], BOXES[1:]])
     assert rois[:, 0].tolist() == [0, 2, 2]
     torch.testing.assert_close(rois[:, 1:], BOXES)

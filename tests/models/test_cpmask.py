@@ -9,11 +9,11 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import bbox2roi
 from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 
 from psis_bench.models import registered  # noqa: F401
-from psis_bench.models.box_frames import on_images
 from psis_bench.models.compose import compose_model
 from psis_bench.models.cpmask_branch import boundaries, pair_losses
 from psis_bench.models.interface import is_mask_predictor
@@ -152,7 +152,7 @@ def test_masks_on_given_and_found_boxes() -> None:
     with torch.inference_mode():
         features = model.extract_feat(torch.randn(1, 3, SIDE, SIDE))
         (crops,) = model.masks_on_boxes(features, [given], [boxes])
-        wanted = model.mask_branch(features, on_images([boxes * 2])).mask.sigmoid()
+        wanted = model.mask_branch(features, bbox2roi([boxes * 2])).mask.sigmoid()
         assert model.masks_on_boxes(features, [given], [boxes[:0]])[0].shape == (0, 28, 28)
         (found,) = model.detect(features, [given])
     torch.testing.assert_close(crops, wanted)

@@ -10,12 +10,13 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import bbox2roi
 from mmdet.structures.mask import BitmapMasks
 from mmengine.structures import InstanceData
 
 from psis_bench.data.shape_priors import ShapePriors, write_priors
 from psis_bench.models import registered  # noqa: F401
-from psis_bench.models.box_frames import on_images, reframed
+from psis_bench.models.box_frames import reframed
 from psis_bench.models.compose import compose_model
 from psis_bench.models.interface import is_mask_predictor
 from psis_bench.models.mask_loss import soft_mask_targets
@@ -144,7 +145,7 @@ def test_masks_cover_the_box_with_its_margin(priors: Path) -> None:
         assert model.masks_on_boxes(features, [given], [boxes[:0]])[0].shape == (0, 128, 128)
         (found,) = model.detect(features, [given])
         stages = model.mask_branch(
-            features, on_images([boxes * 2]), on_images([model.mask_frames(boxes, SIDE // 2, SIDE // 2) * 2])
+            features, bbox2roi([boxes * 2]), bbox2roi([model.mask_frames(boxes, SIDE // 2, SIDE // 2) * 2])
         )
     assert crops.shape == (3, 128, 128)
     torch.testing.assert_close(crops, stages.fine.sigmoid())
