@@ -116,7 +116,14 @@ def _compare(given: Sequence[Given], draws: int) -> tuple[Comparison, list[tuple
 
     from psis_bench.console import progress
     from psis_bench.scoring.bootstrap import image_weights
-    from psis_bench.scoring.comparison import Entry, check_comparable, compare, paired_by_seed, runs_of_entries
+    from psis_bench.scoring.comparison import (
+        Entry,
+        check_comparable,
+        compare,
+        names_of_entries,
+        paired_by_seed,
+        runs_of_entries,
+    )
     from psis_bench.scoring.moved_classes import class_differences
     from psis_bench.scoring.sampled_scores import sample_scores
 
@@ -134,7 +141,7 @@ def _compare(given: Sequence[Given], draws: int) -> tuple[Comparison, list[tuple
     weights = image_weights(images, draws=draws)
     entries: list[Entry] = []
     with progress("compare", total=len(by_path)) as bar:
-        for place, runs in enumerate(groups):
+        for place, (runs, name) in enumerate(zip(groups, names_of_entries(groups), strict=True)):
             samples = []
             for run in runs:
                 one = by_path[run.path]
@@ -145,7 +152,7 @@ def _compare(given: Sequence[Given], draws: int) -> tuple[Comparison, list[tuple
                     )
                 )
                 bar.advance()
-            entries.append(Entry(label=_label(place), runs=runs, samples=tuple(samples)))
+            entries.append(Entry(label=_label(place), runs=runs, samples=tuple(samples), name=name))
     if len(entries) == 2 and not paired_by_seed(*entries):
         notes.append("the difference has no interval: the two have other seeds, so that they cannot be paired")
     comparison = compare(entries, notes=notes)

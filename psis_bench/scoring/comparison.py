@@ -8,6 +8,7 @@ by seed.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,11 +51,13 @@ class Entry:
         label: A letter.
         runs: Runs that differ in their seed alone, by ascending seed.
         samples: Of each run.
+        name: What tells it from the other entries, as `names_of_entries` has it.
     """
 
     label: str
     runs: tuple[ScoredFolder, ...]
     samples: tuple[SampledScores, ...]
+    name: str = ""
 
     @property
     def is_marked(self) -> bool:
@@ -150,6 +153,26 @@ def runs_of_entries(folders: Sequence[ScoredFolder]) -> list[tuple[ScoredFolder,
     return [tuple(sorted(runs, key=lambda run: run.seed or 0)) for runs in found.values()]
 
 
+def names_of_entries(groups: Sequence[tuple[ScoredFolder, ...]]) -> list[str]:
+    """Return what tells entries apart: the model where there are several, the mask head where a model has several.
+
+    Args:
+        groups: The runs of each entry.
+
+    Returns:
+        A name an entry; empty for what is no run, and where neither tells it from another.
+    """
+    configs = [json.loads(runs[0].config or "{}") for runs in groups]
+    models = [str(config.get("model") or "") for config in configs]
+    heads = [str(config.get("mask_head") or "") for config in configs]
+    names = []
+    for model, head in zip(models, heads, strict=True):
+        several = {other for name, other in zip(models, heads, strict=True) if name == model}
+        parts = [model] * (len(set(models)) > 1) + [head] * (len(several) > 1)
+        names.append(" ".join(part for part in parts if part))
+    return names
+
+
 def compare(entries: Sequence[Entry], *, notes: Sequence[str] = ()) -> Comparison:
     """Hold entries against each other.
 
@@ -243,6 +266,7 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
         "entries": [
             {
                 "label": entry.label,
+                "name": entry.name,
                 "runs": [
                     {"path": str(run.path), "seed": run.seed, "seconds": run.seconds, "peak_memory": run.memory}
                     for run in entry.runs

@@ -175,8 +175,9 @@ def _pair(entries: Sequence[Entry]) -> str:
 
 
 def _name(entry: Entry) -> str:
+    label = f"{entry.label}  {entry.name}" if entry.name else entry.label
     mark = f", {MARK}" if entry.is_marked else ""
-    return (f"{entry.label} ({len(entry.runs)} seeds)" if len(entry.runs) > 1 else entry.label) + mark
+    return (f"{label} ({len(entry.runs)} seeds)" if len(entry.runs) > 1 else label) + mark
 
 
 def _value(number: Number, entry: Entry) -> str:

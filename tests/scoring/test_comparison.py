@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,14 @@ from scipy import stats
 
 from psis_bench.errors import UserError
 from psis_bench.scoring.bootstrap import image_weights
-from psis_bench.scoring.comparison import Entry, check_comparable, compare, runs_of_entries, to_dict
+from psis_bench.scoring.comparison import (
+    Entry,
+    check_comparable,
+    compare,
+    names_of_entries,
+    runs_of_entries,
+    to_dict,
+)
 from psis_bench.scoring.comparison_table import as_markdown, sheets
 from psis_bench.scoring.moved_classes import class_differences
 from psis_bench.scoring.results import DatasetIdentity, GroupScores, MeanIou, Scores, SplitIdentity
@@ -163,6 +171,28 @@ def test_seeds_are_one_entry_with_the_spread_of_seeds(data) -> None:
     assert number.high - number.value == pytest.approx(expected_half, rel=1e-6)
     alone = compare([entries[0], entry("B", grouped[1][0])]).differences[KEY, "all"]
     assert (alone.value, alone.low) == (pytest.approx(0.04), None)
+
+
+@pytest.mark.parametrize(
+    ("configs", "names"),
+    [
+        ([{"model": "a"}, {"model": "b"}], ["a", "b"]),
+        ([{"model": "a", "mask_head": "x"}, {"model": "a", "mask_head": None}, {"model": "b"}], ["a x", "a", "b"]),
+        ([{"model": "a", "mask_head": "x"}, {"model": "a", "mask_head": "y"}], ["x", "y"]),
+        ([{"model": "a", "iterations": 1}, {"model": "a", "iterations": 2}], ["", ""]),
+        ([{"model": "a"}, None], ["a", ""]),
+    ],
+)
+def test_entries_are_named_by_what_tells_them_apart(data, configs, names) -> None:
+    images, categories, ious = data
+    runs = [
+        folder(str(place), ious, images=images, categories=categories, config=config and json.dumps(config), seed=0)
+        for place, config in enumerate(configs)
+    ]
+    assert names_of_entries([(run,) for run in runs]) == names
+    entries = [replace(entry("A", run), name=name) for run, name in zip(runs, names, strict=True)]
+    comparison = compare(entries)
+    assert [row[0] for row in sheets(comparison, [])[0].rows[: len(runs)]] == [f"A  {name}".strip() for name in names]
 
 
 def test_three_entries_are_ranked(data) -> None:

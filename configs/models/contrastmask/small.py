@@ -1,4 +1,4 @@
-"""ContrastMask in a size for two CPU cores: ResNet-18-FPN, images of 256 pixels.
+"""ContrastMask in a size for two CPU cores: ResNet-18-FPN, images of 224 pixels.
 
 Everything as in ``mask_rcnn/small.py`` but the box head, of three convolutions with 64 channels for scores and as many
 for boxes, and the contrastive branch, of three with 24 on crops of 20 x 20. Not a model of the paper.

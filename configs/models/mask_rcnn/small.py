@@ -1,4 +1,4 @@
-"""Mask R-CNN with one mask for any class, in a size for two CPU cores: ResNet-18-FPN, images of 256 pixels.
+"""Mask R-CNN with one mask for any class, in a size for two CPU cores: ResNet-18-FPN, images of 224 pixels.
 
 Everything as in ``agnostic_r50.py`` but narrower and from scratch, with plain batch norm in the backbone, as the
 detector of ``deep_marc/small.py``; half as many boxes to learn from, and a mask head of 48 channels. Not a model of the
@@ -34,7 +34,7 @@ model = dict(
     test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=256)),
 )
 
-image_scale = (256, 256)
+image_scale = (224, 224)
 train_pipeline = [
     dict(type="LoadCheckedImage"),
     dict(type="LoadMaskSupervision"),

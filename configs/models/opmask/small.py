@@ -1,4 +1,4 @@
-"""OPMask in a size for two CPU cores: ResNet-18-FPN, images of 256 pixels.
+"""OPMask in a size for two CPU cores: ResNet-18-FPN, images of 224 pixels.
 
 Everything as in ``mask_rcnn/small.py`` but the box head, of three convolutions with 64 channels, and the mask head, of
 seven with 32, both with plain batch norm. Not a model of the paper.
