@@ -1,4 +1,4 @@
-"""Mask^X R-CNN in a size for two CPU cores: ResNet-18-FPN, images of 256 pixels.
+"""Mask^X R-CNN in a size for two CPU cores: ResNet-18-FPN, images of 224 pixels.
 
 Everything as in ``mask_rcnn/small.py`` but the mask head, which has 8 channels after the transposed convolution: the
 fully connected branch grows with them. Not a model of the paper.
