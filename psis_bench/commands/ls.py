@@ -38,7 +38,7 @@ def execute(options: argparse.Namespace) -> int:
 def _brief(row: dict[str, Any]) -> dict[str, Any]:
     """Put the states of a run's stages into one word, to fit a terminal."""
     from psis_bench.run import Stage
-    from psis_bench.scoring.extra_masks import MARK
+    from psis_bench.scoring import extra_masks, probe_mark
 
     states = {stage: row[stage] for stage in Stage}
     open_stage = next((stage for stage in Stage if states[stage] != "done"), None)
@@ -47,9 +47,11 @@ def _brief(row: dict[str, Any]) -> dict[str, Any]:
         state = {"-": f"to {open_stage}", "begun": f"in {open_stage}", "damaged": "damaged"}.get(
             states[open_stage], f"in train ({states[open_stage]})"
         )
+    if row["probe"]:  # its mask head has no training of its own
+        state = probe_mark.MARK
     if row["extra_masks"]:
-        state = f"{state}, {MARK}"
-    numbers = {key.replace("_", " "): row[key] for key in row if key not in (*Stage, "run", "extra_masks")}
+        state = f"{state}, {extra_masks.MARK}"
+    numbers = {key.replace("_", " "): row[key] for key in row if key not in (*Stage, "run", "extra_masks", "probe")}
     return {"run": row["run"], "state": state, **numbers}
 
 

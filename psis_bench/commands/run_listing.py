@@ -10,6 +10,7 @@ from typing import Any
 from psis_bench.errors import UserError
 from psis_bench.run import RunDirectory, Stage
 from psis_bench.scoring.extra_masks import is_marked
+from psis_bench.scoring.probe_mark import is_probe
 
 
 def list_runs(folder: Path) -> list[dict[str, Any]]:
@@ -21,7 +22,7 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
     Returns:
         Rows with ``run``, a state for each stage (``done``, ``begun``, ``-``; for a begun training its iteration)
         and, in [0, 1] or None, the class mean of GT-box mIoU and mask AP of seen and unseen classes; ``extra_masks``
-        tells whether masks were learned from that the split does not allow.
+        tells whether masks were learned from that the split does not allow, ``probe`` whether the run is of probe mode.
     """
     return [_row(path.parent, folder) for path in sorted(set(_config_files(folder)))]
 
@@ -43,7 +44,8 @@ def _row(path: Path, folder: Path) -> dict[str, Any]:
         row[f"mIoU_{group}"] = _number(scores, group, "gt_box_miou", "class_mean")
     for group in ("seen", "unseen"):
         row[f"AP_{group}"] = _number(scores, group, "mask", "AP")
-    row["extra_masks"] = is_marked(map(str, scores.get("notes") or ()))
+    notes = [str(note) for note in scores.get("notes") or ()]
+    row |= {"extra_masks": is_marked(notes), "probe": is_probe(notes)}
     return row
 
 

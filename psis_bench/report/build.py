@@ -44,6 +44,7 @@ def build_report(
     from psis_bench.report.page import render
     from psis_bench.report.pictures import build_galleries
     from psis_bench.scoring.extra_masks import extra_mask_notes
+    from psis_bench.scoring.probe_mark import probe_notes
 
     run = read_run(run_directory)
     _check_split(run, split)
@@ -55,7 +56,8 @@ def build_report(
     detected = build_detected(
         coco, classes=classes, images=images, detections=run_directory / "predictions" / "detections"
     )
-    notes = [*extra_mask_notes(run_directory / "predictions"), *_annotation_notes(run, coco), *notes, *run.notes]
+    marks = [*extra_mask_notes(run_directory / "predictions"), *probe_notes(run_directory / "predictions")]
+    notes = [*marks, *_annotation_notes(run, coco), *notes, *run.notes]
     page = render(run, split=split, galleries=galleries, detected=detected, notes=notes)
     target = run_directory / "report.html"
     write_text(target, page)

@@ -13,6 +13,8 @@ from psis_bench.report.command import command_of
 from psis_bench.report.selection import LEAST_SIDE
 from psis_bench.report.template_environment import template_environment
 from psis_bench.scoring.extra_masks import EXTRA_MASKS, MARK
+from psis_bench.scoring.probe_mark import MARK as PROBE_MODE
+from psis_bench.scoring.probe_mark import PROBE
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -112,6 +114,8 @@ def _facts(run: RunFiles) -> list[tuple[str, str]]:
         facts.append(("time", " · ".join(times)))
     if run.manifest.get(EXTRA_MASKS):
         facts.append((MARK, str(run.manifest[EXTRA_MASKS])))
+    if run.manifest.get(PROBE):
+        facts.append(("protocol", PROBE_MODE))
     if run.manifest.get("checkpoint_sha256"):
         facts.append(("checkpoint", str(run.manifest["checkpoint_sha256"])[:12]))
     return facts

@@ -22,6 +22,7 @@ from psis_bench.scoring.bootstrap import CONFIDENCE, percentile_interval
 from psis_bench.scoring.extra_masks import is_marked
 from psis_bench.scoring.ground_truth import Floats
 from psis_bench.scoring.intervals import seeds_and_images_interval
+from psis_bench.scoring.probe_mark import is_probe
 from psis_bench.scoring.ranks import RankInterval, rank_intervals
 from psis_bench.scoring.sampled_scores import METRICS, Metric, SampledScores, mean_over_runs
 from psis_bench.scoring.scored_folder import ScoredFolder
@@ -119,7 +120,7 @@ def check_comparable(folders: Sequence[ScoredFolder]) -> None:
     """Refuse runs whose numbers do not mean the same.
 
     Raises:
-        UserError: They were scored under another split, or on other annotations; names both.
+        UserError: They were scored under another split, on other annotations, or one in probe mode; names both.
     """
     first = folders[0]
     for other in folders[1:]:
@@ -140,6 +141,13 @@ def check_comparable(folders: Sequence[ScoredFolder]) -> None:
                 f"instances, {data.annotations_sha256[:8]})",
                 where=str(other.path),
                 cure="score both on the same annotation file",
+            )
+        if is_probe(first.scores.notes) != is_probe(other.scores.notes):
+            probe, full = (first, other) if is_probe(first.scores.notes) else (other, first)
+            raise UserError(
+                f"is of probe mode, another protocol, and {full.path} is not",
+                where=str(probe.path),
+                cure="compare runs of one protocol",
             )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from psis_bench.scoring.comparison import Comparison, Entry, Number, paired_by_seed
-from psis_bench.scoring.extra_masks import MARK, is_marked
+from psis_bench.scoring.marks import marks_of
 from psis_bench.scoring.moved_classes import ClassDifference
 from psis_bench.scoring.sampled_scores import GT_BOX_MIOU, Metric
 
@@ -102,8 +102,8 @@ def legend(comparison: Comparison) -> list[str]:
     for entry in comparison.entries:
         for run in entry.runs:
             seed = f", seed {run.seed}" if len(entry.runs) > 1 else ""
-            mark = f" ({MARK})" if is_marked(run.scores.notes) else ""
-            lines.append(f"{entry.label}: {run.path}{seed}{mark}")
+            marks = "".join(f" ({mark})" for mark in marks_of(run.scores.notes))
+            lines.append(f"{entry.label}: {run.path}{seed}{marks}")
     return lines
 
 
@@ -176,8 +176,8 @@ def _pair(entries: Sequence[Entry]) -> str:
 
 def _name(entry: Entry) -> str:
     label = f"{entry.label}  {entry.name}" if entry.name else entry.label
-    mark = f", {MARK}" if entry.is_marked else ""
-    return (f"{label} ({len(entry.runs)} seeds)" if len(entry.runs) > 1 else label) + mark
+    marks = "".join(f", {mark}" for mark in marks_of(note for run in entry.runs for note in run.scores.notes))
+    return (f"{label} ({len(entry.runs)} seeds)" if len(entry.runs) > 1 else label) + marks
 
 
 def _value(number: Number, entry: Entry) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from psis_bench.scoring.detail_results import Jittered, Limits
+from psis_bench.scoring.probe_mark import PROBE, is_probe
 
 if TYPE_CHECKING:
     from psis_bench.scoring.mask_quality import PartQuality
@@ -251,10 +252,14 @@ class Scores:
     mask_quality: tuple[PartQuality, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the scores as in ``scores.json``; ``mask_quality`` is there only when it was asked for."""
+        """Return the scores as in ``scores.json``.
+
+        ``mask_quality`` is there only when it was asked for, ``protocol`` only where it is another than the full one.
+        """
         quality = {"mask_quality": [part.to_dict() for part in self.mask_quality]} if self.mask_quality else {}
         return {
             "schema": SCHEMA,
+            **({"protocol": PROBE} if is_probe(self.notes) else {}),
             "split": vars(self.split),
             "dataset": vars(self.dataset),
             "groups": {name: group.to_dict() for name, group in self.groups.items()},

@@ -45,6 +45,7 @@ from psis_bench.scoring.limits import LimitTables, evaluate_limits, limits_in_wo
 from psis_bench.scoring.lvis import absence, groups_of
 from psis_bench.scoring.mask_quality import quality_of
 from psis_bench.scoring.predictions import NO_DETECTOR, Predictions, all_detections
+from psis_bench.scoring.probe_mark import probe_notes
 from psis_bench.scoring.records import read_parts
 from psis_bench.scoring.results import DatasetIdentity, Scores, SplitIdentity
 from psis_bench.scoring.score_files import write_scores
@@ -186,7 +187,7 @@ def _score(
     groups = groups_of(resolved, federation)
     group_scores = {name: evaluation.group(ids) for name, ids in groups.items()}
     quality = quality_of(evaluation, groups, categories) if details else ()
-    marks = extra_mask_notes(predictions)
+    marks = [*extra_mask_notes(predictions), *probe_notes(predictions)]
     notes = (BOXES_GIVEN if note == NO_DETECTOR and split.by_synset else note for note in evaluation.notes)
     scores = Scores(
         split=SplitIdentity(name=split.name, version=split.version, hash=split.hash()),

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from psis_bench.scoring.extra_masks import MARK, is_marked
+from psis_bench.scoring.marks import marks_of
 from psis_bench.scoring.results import GroupScores, Scores
 
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ def score_table(scores: Scores | Mapping[str, Any]) -> Table:
 
     scores, groups = _typed(scores)
     caption = "\n".join(f"{note[:1].upper()}{note[1:]}." for note in scores.notes)
-    mark = f", {MARK}" if is_marked(scores.notes) else ""
-    table = Table(title=f"{scores.split.name} (version {scores.split.version}){mark}", caption=caption or None)
+    table = Table(
+        title=f"{scores.split.name} (version {scores.split.version}){_marks(scores)}", caption=caption or None
+    )
     table.caption_justify = "left"
     table.add_column("score x 100", no_wrap=True)
     for name, group in groups.items():
@@ -72,6 +73,10 @@ def score_table(scores: Scores | Mapping[str, Any]) -> Table:
     return table
 
 
+def _marks(scores: Scores) -> str:
+    return "".join(f", {mark}" for mark in marks_of(scores.notes))
+
+
 def as_markdown(scores: Scores | Mapping[str, Any]) -> str:
     """Return the same table as Markdown, with the notes beneath it.
 
@@ -80,8 +85,7 @@ def as_markdown(scores: Scores | Mapping[str, Any]) -> str:
     """
     scores, groups = _typed(scores)
     heads = [f"{name} ({_classes(group)})" for name, group in groups.items()]
-    mark = f", {MARK}" if is_marked(scores.notes) else ""
-    lines = [f"| {scores.split.name} v{scores.split.version}{mark}, score x 100 | {' | '.join(heads)} |"]
+    lines = [f"| {scores.split.name} v{scores.split.version}{_marks(scores)}, score x 100 | {' | '.join(heads)} |"]
     lines.append("| --- |" + " ---: |" * len(groups))
     for row in _rows(groups):
         label = f"{row.label.strip()}, {row.section}" if row.label.startswith(" ") else row.label

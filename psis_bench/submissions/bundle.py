@@ -19,6 +19,7 @@ from psis_bench.errors import UserError
 from psis_bench.files import atomic_path, sha256_of_file, write_error, write_json
 from psis_bench.run import RunDirectory
 from psis_bench.scoring.extra_masks import MARK
+from psis_bench.scoring.probe_mark import is_of_probe
 from psis_bench.splits.protocol import SplitProtocol
 from psis_bench.splits.registry import is_reserved
 from psis_bench.submissions import reading, run_facts
@@ -55,6 +56,16 @@ class Source:
     environment: dict[str, Any] | None = None
     commit: tuple[str | None, bool | None] = (None, None)
     known: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse predictions whose numbers stand in no row with others.
+
+        Raises:
+            UserError: They are of probe mode.
+        """
+        if is_of_probe(self.predictions):
+            cure = "bundle a run of psis-bench run, or of a sweep without probe="
+            raise UserError("these are of probe mode, another protocol", where=str(self.predictions), cure=cure)
 
 
 def source_of_run(path: Path) -> Source:

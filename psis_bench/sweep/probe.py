@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +13,7 @@ from psis_bench.config import RunConfig, config_to_yaml, flatten
 from psis_bench.errors import UserError
 from psis_bench.files import write_json, write_text
 from psis_bench.run import RunDirectory, Stage
+from psis_bench.scoring.probe_mark import NOTE
 from psis_bench.sweep.assemble import PROBE_MARK
 from psis_bench.sweep.attempts import clock_of
 from psis_bench.sweep.plan import Job, job_id
@@ -24,10 +24,6 @@ DETECTORS = "detectors"
 _AT_ONCE = 24  # heads whose predictions are in memory together
 UNTIL = Stage.SCORE
 """A job in probe mode ends with its scores."""
-NOTE = (
-    "probe mode: a mask head on the frozen features of a detector that was trained on boxes; not comparable with a "
-    "training of its own"
-)
 
 
 def run_probe(jobs: Sequence[Job], *, folder: Path, settings: ProbeSettings) -> list[JobStatus]:
@@ -98,7 +94,7 @@ def _seen_ids(run: RunDirectory) -> list[int]:
 
 
 def _score(config: RunConfig, settings: ProbeSettings) -> None:
-    """Score a job, and say of its numbers what they are."""
+    """Score a job; its predictions say of its numbers what they are (`psis_bench.scoring.probe_mark`)."""
     from psis_bench.scoring.score import score_run
 
     run = RunDirectory.of(config)
@@ -112,8 +108,6 @@ def _score(config: RunConfig, settings: ProbeSettings) -> None:
         out=run.path,
         on_bad_boxes=run.dataset.on_bad_boxes,
     )
-    scores = json.loads(run.scores.read_text(encoding="utf-8"))
-    write_json(run.scores, {**scores, "protocol": "probe", "notes": [NOTE, *scores["notes"]]})
     write_json(run.marker(UNTIL), {"probe": settings.to_dict()})
 
 

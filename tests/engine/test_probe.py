@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,25 @@ def test_every_number_says_that_it_is_of_a_probe(sweep: Path) -> None:
         assert scores["protocol"] == "probe"
         assert scores["notes"][0].startswith("probe mode: ")
         assert json.loads((folder / "probe.json").read_text())["iterations"] == 2
+
+
+def test_a_probe_stays_one_however_it_is_looked_at(
+    sweep: Path, tiny: TinyData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = tmp_path / "job"
+    shutil.copytree(next((sweep / "jobs").iterdir()), job)
+    assert main(["score", str(job), "overwrite=score"]) == 0
+    assert "probe mode" in capsys.readouterr().out
+    scores = json.loads((job / "scores.json").read_text())
+    assert scores["protocol"] == "probe"
+    assert scores["notes"][0].startswith("probe mode: ")
+    assert main(["ls", "runs", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["probe"] is True
+    assert main(["report", str(job)]) == 0
+    assert "Probe mode: a mask head on the frozen features" in (job / "report.html").read_text()
+    for given in ([str(job)], [str(job / "predictions"), "split=voc2nonvoc", f"data={tiny.folder}/val.json"]):
+        assert main(["bundle", *given, f"out={tmp_path}/submissions"]) == 2
+        assert "these are of probe mode, another protocol" in capsys.readouterr().err
 
 
 def test_what_is_done_is_not_done_again(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,7 @@ from psis_bench.scoring.comparison import (
 )
 from psis_bench.scoring.comparison_table import as_markdown, sheets
 from psis_bench.scoring.moved_classes import class_differences
+from psis_bench.scoring.probe_mark import NOTE
 from psis_bench.scoring.results import DatasetIdentity, GroupScores, MeanIou, Scores, SplitIdentity
 from psis_bench.scoring.sampled_scores import GT_BOX_MIOU, sample_scores
 from psis_bench.scoring.scored_folder import ClassRow, InstanceScores, ScoredFolder
@@ -246,3 +247,18 @@ def test_runs_that_do_not_mean_the_same_are_refused(data) -> None:
     fewer = replace(first.instances, annotations=first.instances.annotations + 1)
     with pytest.raises(UserError, match="other annotations"):
         check_comparable([first, replace(first, path=Path("b"), instances=fewer)])
+    probe = replace(first, path=Path("b"), scores=replace(first.scores, notes=(NOTE,)))
+    for order in ([first, probe], [probe, first]):
+        with pytest.raises(UserError, match=r"^b: is of probe mode, another protocol, and a is not"):
+            check_comparable(order)
+    check_comparable([probe, replace(probe, path=Path("c"))])
+
+
+def test_probe_mode_is_told_beside_every_entry(data) -> None:
+    images, categories, ious = data
+    runs = [folder(name, ious, images=images, categories=categories) for name in "ab"]
+    runs = [replace(run, scores=replace(run.scores, notes=(NOTE,))) for run in runs]
+    comparison = compare([entry(label, run) for label, run in zip("AB", runs, strict=True)])
+    text = as_markdown(sheets(comparison, []), comparison)
+    assert text.count("| A, probe mode |") == 1
+    assert "B: b (probe mode)" in text
