@@ -26,6 +26,9 @@ from psis_bench.run_lengths import (
 MAX_PIXELS = 2**32 - 1
 """Pixels of the largest image whose run lengths the reference implementation can hold (uint32)."""
 
+_TOO_LARGE = 2**31
+"""What int32 cannot hold."""
+
 _MAX_GROUPS = 7  # a difference of two uint32 has 33 bits with its sign, so at most seven groups of five
 _ALPHABET = "characters '0' to 'o'"
 
@@ -57,8 +60,6 @@ def decode_strings(data: npt.NDArray[np.uint8], offsets: Ints, pixels: Ints) -> 
             the mask.
     """
     parts = [part for _, part in _decoded(data, offsets, pixels)]
-    if len(parts) == 1:
-        return parts[0]
     lengths = [np.diff(part.offsets) for part in parts]
     return RunLengths(
         runs=np.concatenate([np.zeros(0, np.int64), *(part.runs for part in parts)]),
@@ -77,7 +78,7 @@ def measure_strings(data: npt.NDArray[np.uint8], offsets: Ints, pixels: Ints) ->
     """
     areas, empty = np.zeros(len(pixels), np.int64), np.zeros(len(pixels), bool)
     for first, part in _decoded(data, offsets, pixels):
-        areas[first : first + len(part)] = part.areas()
+        areas[first : first + len(part)] = part.areas_within(pixels[first : first + len(part)])
         empty[first : first + len(part)] = part.has_empty_runs()
     return areas, empty
 
@@ -93,21 +94,24 @@ def _decoded(data: npt.NDArray[np.uint8], offsets: Ints, pixels: Ints) -> Iterat
 
 
 def _decode(data: npt.NDArray[np.uint8], offsets: Ints, pixels: Ints) -> RunLengths:
+    """Decode some masks; their runs are int32 where nothing that is added up can be too large for it."""
     codes = data - np.uint8(48)
     offsets = offsets - offsets[0]
-    _refuse(np.diff(offsets) == 0, "the run lengths are empty")
+    lengths = np.diff(offsets)
+    _refuse(lengths == 0, "the run lengths are empty")
     _refuse((pixels < 1) | (pixels > MAX_PIXELS), "the image has no pixels or too many")
     if int(codes.max()) > 63:
         index, place = _first(codes > 63, offsets)
         raise RleError(f"character {place} of the run lengths is not one of {_ALPHABET}", index=index)
-    _refuse(codes[offsets[1:] - 1] >= 32, "the run lengths stop in the middle of a number")
-    last = np.flatnonzero(codes < 32)
-    groups = np.diff(last, prepend=-1)
-    run_offsets = np.searchsorted(last, offsets)
-    if int(groups.max()) > _MAX_GROUPS:
-        index, place = _first(groups > _MAX_GROUPS, run_offsets)
-        raise RleError(f"run length {place} is larger than any image", index=index)
-    decoded = RunLengths(runs=_undo_differences(_numbers(codes, last, groups), run_offsets), offsets=run_offsets)
+    goes_on = codes >= 32
+    _refuse(goes_on[offsets[1:] - 1], "the run lengths stop in the middle of a number")
+    more = np.flatnonzero(goes_on)
+    run_offsets = offsets - np.searchsorted(more, offsets)
+    small = int(pixels.max()) * int(lengths.max()) < _TOO_LARGE
+    numbers = _numbers(codes, goes_on, more, run_offsets, np.int32 if small else np.int64)
+    if small and not _are_within(numbers, int(pixels.max())):
+        numbers = numbers.astype(np.int64)  # no valid mask has one: which of them is wrong is found out below
+    decoded = RunLengths(runs=_undo_differences(numbers, run_offsets), offsets=run_offsets)
     _check_lengths(decoded, pixels)
     return decoded
 
@@ -169,19 +173,46 @@ def encode_strings(masks: RunLengths) -> list[str]:
     return [text[start:stop] for start, stop in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
 
 
-def _numbers(codes: npt.NDArray[np.uint8], last: Ints, groups: Ints) -> Ints:
-    """Join groups of five bits to signed numbers, int64 (R,)."""
-    numbers: Ints = (codes[last] ^ 16).astype(np.int64)
-    numbers -= 16  # the fifth bit of the last group is the sign
-    longer = np.flatnonzero(groups > 1)
-    more = groups[longer] - 1
-    first = last[longer] - more
-    values = numbers[longer] << (5 * more)
-    for place in range(int(more.max()) if len(more) else 0):
-        there = np.flatnonzero(more > place)
-        values[there] |= (codes[first[there] + place] & 31).astype(np.int64) << (5 * place)
-    numbers[longer] = values
+def _numbers(
+    codes: npt.NDArray[np.uint8], goes_on: npt.NDArray[np.bool_], more: Ints, run_offsets: Ints, dtype: type
+) -> Ints:
+    """Join groups of five bits to signed numbers.
+
+    Args:
+        codes: uint8 (B,): the groups, with the sixth bit of those that another follows.
+        goes_on: bool (B,): where that bit is set.
+        more: int64 (C,): places of those; few, since most numbers are one group.
+        run_offsets: int64 (N + 1,): where the numbers of each mask begin.
+        dtype: Of the result, int32 or int64; a number that it cannot hold is joined in int64.
+
+    Returns:
+        (R,)
+    """
+    # The fifth bit of the last group is the sign.
+    last = (codes[~goes_on] if len(more) else codes).view(np.int8)
+    numbers: Ints = ((last ^ np.int8(16)) - np.int8(16)).astype(dtype)
+    if not len(more):
+        return numbers
+    number = more - np.arange(len(more))  # the number that each group belongs to
+    first = np.flatnonzero(np.diff(number, prepend=-1))
+    counts = np.diff(np.append(first, len(more)))
+    longer = number[first]
+    if int(counts.max()) >= _MAX_GROUPS:
+        wrong = np.zeros(len(numbers), bool)
+        wrong[longer] = counts >= _MAX_GROUPS
+        index, place = _first(wrong, run_offsets)
+        raise RleError(f"run length {place} is larger than any image", index=index)
+    place_in_number = np.arange(len(more)) - np.repeat(first, counts)
+    low = np.add.reduceat((codes[more] & np.uint8(31)).astype(np.int64) << (5 * place_in_number), first)
+    joined = (numbers[longer].astype(np.int64) << (5 * counts)) | low
+    if not _are_within(joined, _TOO_LARGE - 1):
+        numbers = numbers.astype(np.int64)
+    numbers[longer] = joined
     return numbers
+
+
+def _are_within(numbers: Ints, bound: int) -> bool:
+    return -bound <= int(numbers.min()) and int(numbers.max()) <= bound
 
 
 def _undo_differences(numbers: Ints, offsets: Ints) -> Ints:
@@ -192,19 +223,24 @@ def _undo_differences(numbers: Ints, offsets: Ints) -> Ints:
     runs = np.empty_like(numbers)
     starts = offsets[:-1]
     for parity in (0, 1):
-        sums = np.cumsum(numbers[parity::2])
+        sums = np.cumsum(numbers[parity::2], dtype=numbers.dtype)
         # A chain begins after the mask's first number, which is not part of it, or after the last mask's numbers.
         before = (starts - parity) // 2
-        taken_off = np.where(before >= 0, sums[before], 0) if len(sums) else np.zeros(len(starts), np.int64)
+        taken_off = (
+            np.where(before >= 0, sums[before], sums.dtype.type(0)) if len(sums) else np.zeros(len(starts), sums.dtype)
+        )
         runs[parity::2] = sums - np.repeat(taken_off, np.diff((offsets - parity + 1) // 2))
     runs[starts] = numbers[starts]
     return runs
 
 
 def _check_lengths(decoded: RunLengths, pixels: Ints) -> None:
-    sums = decoded.pixels()
-    if int(decoded.runs.min()) >= 0 and np.array_equal(sums, pixels):
+    runs = decoded.runs
+    # Only the sums of runs that are no larger than an image are sure to fit into their type.
+    if int(runs.min()) >= 0 and int(runs.max()) <= int(pixels.max()) and np.array_equal(decoded.pixels(), pixels):
         return
+    decoded = RunLengths(runs=runs.astype(np.int64), offsets=decoded.offsets)
+    sums = decoded.pixels()
     lengths = np.diff(decoded.offsets)
     for wrong, reason in (
         (decoded.runs < 0, "is negative"),

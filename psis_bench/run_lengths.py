@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 
-_AT_ONCE = 2**15
+_AT_ONCE = 2**16
 """Runs or characters that are worked on at once: few enough for a processor's cache."""
 
 
@@ -54,10 +54,14 @@ class RunLengths:
 
     def areas(self) -> Ints:
         """Return the number of pixels inside each mask, int64 (N,)."""
+        return self.areas_within(self.pixels())
+
+    def areas_within(self, pixels: Ints) -> Ints:
+        """Return what `areas` does where the pixels of each mask's image are known, int64 (N,)."""
         alternating = self.runs.copy()
         np.negative(alternating[1::2], out=alternating[1::2])
         outside_less_inside = np.where(self.offsets[:-1] % 2, -1, 1) * _segment_sums(alternating, self.offsets)
-        return np.asarray((self.pixels() - outside_less_inside) // 2, np.int64)
+        return np.asarray((pixels - outside_less_inside) // 2, np.int64)
 
     def pixels(self) -> Ints:
         """Return the number of pixels of each mask's image, int64 (N,)."""
@@ -160,6 +164,36 @@ def _intersections(first: RunLengths, second: RunLengths) -> Ints:
     return _segment_sums(common, first.offsets)
 
 
+def column_pieces(masks: RunLengths, heights: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """Cut the runs inside masks at the ends of the image's columns.
+
+    Args:
+        masks: N masks.
+        heights: int64 (N,): of the images.
+
+    Returns:
+        Of each piece, in their order: its mask, its column, its first row and one after its last row, int64 (P,); a
+        run of no pixels is a piece of no rows.
+    """
+    inside = np.flatnonzero(_inside(masks))
+    owners = np.repeat(np.arange(len(masks)), np.diff(masks.offsets) // 2)
+    ends = np.cumsum(masks.runs)
+    before = np.append(0, ends)[masks.offsets[:-1]]
+    lengths, height = masks.runs[inside], heights[owners]
+    starts = ends[inside] - lengths - before[owners]
+    columns = (starts / height).astype(np.int64)  # exact: no such quotient is near enough to the next integer
+    tops = starts - columns * height
+    bottoms = tops + lengths
+    if (bottoms > height).any():
+        counts = np.maximum(-(-bottoms // height), 1)
+        nth = places_of(offsets_of(counts))
+        owners, columns, height = (np.repeat(values, counts) for values in (owners, columns, height))
+        columns += nth
+        tops = np.where(nth, 0, np.repeat(tops, counts))
+        bottoms = np.minimum(np.repeat(bottoms, counts) - nth * height, height)
+    return owners, columns, tops, bottoms
+
+
 def _inside(masks: RunLengths) -> npt.NDArray[np.bool_]:
     """Tell which runs are inside their mask, bool (R,)."""
     flags = np.zeros(len(masks.runs), bool)
@@ -182,4 +216,4 @@ def places_of(offsets: Ints) -> Ints:
 
 def _segment_sums(values: Ints, offsets: Ints) -> Ints:
     """Return the sum of each part, int64 (N,); no part is empty."""
-    return np.add.reduceat(values, offsets[:-1]) if len(offsets) > 1 else np.zeros(0, np.int64)
+    return np.add.reduceat(values, offsets[:-1], dtype=values.dtype) if len(offsets) > 1 else np.zeros(0, np.int64)

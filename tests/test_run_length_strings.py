@@ -8,7 +8,7 @@ from pycocotools import mask as coco_mask
 
 from psis_bench import run_lengths
 from psis_bench.run_length_strings import RleError, decode_strings, encode_string, measure_strings
-from psis_bench.run_lengths import pairwise_iou
+from psis_bench.run_lengths import column_pieces, pairwise_iou
 
 
 def masks_of(seed: int, count: int) -> list[np.ndarray]:
@@ -63,3 +63,43 @@ def test_runs_of_no_pixels_are_told_where_they_are():
     assert empty.tolist() == [False, True, False, True, True, False]
     nothing = np.zeros(0, np.uint8), np.zeros(1, np.int64), np.zeros(0, np.int64)
     assert [len(values) for values in (*measure_strings(*nothing), decode_strings(*nothing))] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("pixels", [1000, 2**24, 2**31 - 1, 2**32 - 1])
+def test_numbers_of_any_size_are_added_up_without_overflow(pixels):
+    random = np.random.default_rng(pixels)
+    for _ in range(60):
+        cuts = np.sort(random.integers(0, pixels + 1, random.integers(0, 20)))
+        runs = np.diff(np.concatenate([[0], cuts, [pixels]]))
+        small = [encode_string(np.array([3, 4])), encode_string(runs)]
+        data, offsets = joined(small)
+        decoded = decode_strings(data, offsets, np.array([7, pixels]))
+        assert decoded.runs.dtype == np.int64
+        assert decoded[1].tolist() == runs.tolist()
+        assert measure_strings(data, offsets, np.array([7, pixels]))[0].tolist() == [4, runs[1::2].sum()]
+
+
+@pytest.mark.parametrize("image", [1000, 2**31, 2**32 - 1])
+@pytest.mark.parametrize("more", [2**31, 2**32, 2**33 - 1])
+def test_what_is_right_but_for_the_bits_that_32_do_not_hold_is_refused(image, more):
+    for place in range(6):
+        runs = np.full(6, image // 6)
+        runs[-1] += image - runs.sum()
+        runs[place] += more
+        strings = [encode_string(np.array([20])), encode_string(runs)]
+        for check in (decode_strings, measure_strings):
+            with pytest.raises(
+                RleError, match=f"run length {place} is larger than the image|the run lengths add up to {image + more}"
+            ):
+                check(*joined(strings), np.array([20, image]))
+
+
+def test_runs_are_cut_at_the_ends_of_columns():
+    masks = [mask for mask in masks_of(3, 200) if mask.any()]
+    pixels = np.array([mask.size for mask in masks])
+    decoded = decode_strings(*joined(strings_of(masks)), pixels)
+    owners, columns, tops, bottoms = column_pieces(decoded, np.array([len(mask) for mask in masks]))
+    drawn = [np.zeros(mask.shape, int) for mask in masks]
+    for owner, column, top, bottom in zip(owners, columns, tops, bottoms, strict=True):
+        drawn[owner][top:bottom, column] += 1
+    assert all(np.array_equal(one, mask) for one, mask in zip(drawn, masks, strict=True))
