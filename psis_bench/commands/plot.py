@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from psis_bench.plots.request import Made, Plot, Request
 
 
-_OF_RUNS = ("model", "mask_head", "crop_source", "data", "schedule", "iterations")
+_OF_RUNS = ("model", "mask_head", "crop_source", "data", "schedule", "iterations", "probe")
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -89,7 +89,7 @@ def _check_keys(name: str, plot: Plot, values: Mapping[str, str]) -> None:
     """Refuse keys that are neither the plot's nor, where it chooses among runs, those of a run."""
     known = [*plot.keys, *(_OF_RUNS if "reference" in plot.keys else ()), "out", "format"]
     for key in values:
-        if key not in known and not key.startswith(("mm.", "+mm.")):
+        if key not in known and not key.startswith(("mm.", "+mm.", "probe.")):
             raise UserError(f"{name} has no key {key!r}", cure=did_you_mean(key, known))
 
 

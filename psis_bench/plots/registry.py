@@ -11,6 +11,7 @@ _TRANSFER = {
     "targets": "classes in the order wanted                     [those that are unseen]",
     "groups": "YAML file: name of a group to names of classes, to have groups for targets",
     "reference": "split of the runs with masks of all classes     [fully_supervised]",
+    "probe": "true | false: runs of probe mode, or trainings of their own; so chooses each key of a run",
 }
 
 _TABLES = {

@@ -28,7 +28,8 @@ class Entry:
         folder: The run directory; it need not exist.
         split: Name of its split.
         seed: Its seed.
-        settings: Its other keys, flat, by which runs of one source and seed are told apart.
+        settings: Its other keys, flat, by which runs of one source and seed are told apart; first of all ``probe``,
+            and of a run in probe mode its ``probe.`` keys.
     """
 
     folder: Path
@@ -66,9 +67,18 @@ def _planned(folder: Path) -> list[Entry]:
     entries = []
     for job in plan_jobs([str(key) for key in plan["arguments"]], folder=folder, identity=plan.get("identity")):
         config = job.config
-        planned = Entry(folder=job.folder, split=config.split, seed=config.seed, settings=_told_apart(flatten(config)))
+        settings = _told_apart(flatten(config), plan.get("probe"))
+        planned = Entry(folder=job.folder, split=config.split, seed=config.seed, settings=settings)
         entries.append(begun.pop(job.id, planned))
+    # A run of an earlier version, whose configuration had fewer keys, has another hash.
+    done = {_identity(entry) for entry in begun.values()}
+    entries = [entry for entry in entries if entry.folder.exists() or _identity(entry) not in done]
     return [*entries, *begun.values()]
+
+
+def _identity(entry: Entry) -> tuple[str, int, str]:
+    known = {key: value for key, value in entry.settings.items() if value is not None}
+    return entry.split, entry.seed, repr(sorted(known.items()))
 
 
 def _lying_in(folder: Path) -> list[Entry]:
@@ -83,7 +93,8 @@ def _entry(path: Path) -> Entry:
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506 - a safe loader, the quick one
         flat = _flat(values)
-        return Entry(folder=path.parent, split=str(flat["split"]), seed=int(flat["seed"]), settings=_told_apart(flat))
+        settings = _told_apart(flat, _probe_of(path.parent))
+        return Entry(folder=path.parent, split=str(flat["split"]), seed=int(flat["seed"]), settings=settings)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise UserError(f"damaged: {error}", where=str(path), cure="leave this folder out") from None
 
@@ -95,10 +106,22 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _told_apart(flat: Mapping[str, Any]) -> dict[str, Any]:
+def _probe_of(folder: Path) -> dict[str, Any] | None:
+    """Return the settings of a run in probe mode; None for a training of its own."""
+    try:
+        content = json.loads((folder / PROBE_MARK).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}
+    return {key: value for key, value in content.items() if key != "note"}
+
+
+def _told_apart(flat: Mapping[str, Any], probe: Mapping[str, Any] | None) -> dict[str, Any]:
     from psis_bench.overwriting import NEUTRAL
 
-    return {key: value for key, value in flat.items() if key not in NEUTRAL and key not in ("split", "seed")}
+    own = {"probe": probe is not None, **{f"probe.{key}": value for key, value in (probe or {}).items()}}
+    return own | {key: value for key, value in flat.items() if key not in NEUTRAL and key not in ("split", "seed")}
 
 
 def choose_entries(entries: Sequence[Entry], where: Mapping[str, str]) -> list[Entry]:
@@ -122,7 +145,7 @@ def choose_entries(entries: Sequence[Entry], where: Mapping[str, str]) -> list[E
 
 
 def _typed(value: Any) -> str:
-    return "null" if value is None else str(value)
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 
 def assemble(
@@ -258,7 +281,7 @@ def _read(entry: Entry, *, metric: str) -> _Row:
         scores=scores,
         groups=groups,
         annotations=(summary.get("dataset") or {}).get("annotations_sha256"),
-        protocol=PROBE if (entry.folder / PROBE_MARK).exists() else FULL,
+        protocol=PROBE if entry.settings.get("probe") else FULL,
     )
 
 
@@ -274,7 +297,7 @@ def _one_protocol(rows: Sequence[_Row]) -> str:
     if len(protocols) > 1:
         raise UserError(
             f"{protocols[PROBE].entry.folder} was made in probe mode, {protocols[FULL].entry.folder} was not",
-            cure="make a matrix of one of them",
+            cure="choose one, as in probe=false",
         )
     return rows[0].protocol
 

@@ -112,6 +112,25 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
         assemble(find_entries([tmp_path]), metric="mask_AP")
 
 
+def test_both_protocols_in_one_folder_are_told_apart(tmp_path: Path) -> None:
+    full, probe = make_runs(tmp_path, "split=single_source/cat", "iterations=2,4")
+    (probe / "probe.json").write_text('{"note": "", "iterations": 30, "detections": false}')
+    entries = find_entries([tmp_path])
+    with pytest.raises(UserError, match="seed=0 differ in probe; choose one, as in probe=false"):
+        assemble(entries, metric="mask_AP")
+    for value, folder in (("false", full), ("true", probe)):
+        assert [entry.folder for entry in choose_entries(entries, {"probe": value})] == [folder]
+    assert choose_entries(entries, {"probe.iterations": "30", "probe.detections": "false"})[0].folder == probe
+
+
+def test_a_run_of_an_earlier_version_stands_for_the_planned_one(tmp_path: Path) -> None:
+    run = make_runs(tmp_path, "split=single_source/cat")[0]
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("teacher: null\n", ""))
+    earlier = run.rename(run.with_name("0123456789abcdef"))
+    assert [entry.folder for entry in find_entries([tmp_path])] == [earlier]
+
+
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     folder = make_runs(tmp_path, "split=single_source/cat")[0]
     (folder / "per_class.csv").write_text("name,group\n")

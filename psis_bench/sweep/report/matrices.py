@@ -105,12 +105,13 @@ def _alike(entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:
     differing = [key for key in keys if len({repr(settings.get(key)) for settings in firsts}) > 1]
     named = [key for key in differing if not key.startswith("mm.")] or differing
     return [
-        (" ".join(f"{_typed(key)}={alike[0].settings.get(key)}" for key in named), alike) for alike in sets.values()
+        (" ".join(_as_typed(key, alike[0].settings.get(key)) for key in named), alike) for alike in sets.values()
     ]
 
 
-def _typed(key: str) -> str:
-    return "data" if key == "data.name" else key
+def _as_typed(key: str, value: Any) -> str:
+    text = str(value).lower() if isinstance(value, bool) else value
+    return f"{'data' if key == 'data.name' else key}={text}"
 
 
 def _view(title: str, entries: Sequence[Entry]) -> View | None:
