@@ -65,11 +65,11 @@ def train(run: RunDirectory) -> None:
     classes = [str(category["name"]) for category in coco.categories]
     config = compose_run(run.config, classes=classes, max_detections=max_detections)
     provide_shape_priors(config, folder=run.path, coco=coco, seen=classes if taught else run.split.seen)
-    if is_main_process():
-        write_text(run.mm_config, config.pretty_text)
     if not config.trained:
         keep_untrained(run, config, classes=classes)
         return
+    if is_main_process():
+        write_text(run.mm_config, config.pretty_text)
     settings = run.config
     train_model(
         config,

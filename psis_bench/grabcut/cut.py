@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from psis_bench.errors import UserError
+
 _MODEL = (1, 65)
 """Shape of OpenCV's colour models: five Gaussians of a weight, a mean of 3 and a covariance of 9."""
 
@@ -34,6 +36,9 @@ class CutSettings:
         least_background: Share of the cut-out's pixels that must lie outside the box. With fewer, as for a box that
             fills its image, the box's rim is where the search for the background begins.
         rim: Width of that rim as a share of the box's shorter side; at least one pixel.
+
+    Raises:
+        UserError: A number is too small.
     """
 
     iterations: int
@@ -42,6 +47,14 @@ class CutSettings:
     max_pixels: int
     least_background: float
     rim: float
+
+    def __post_init__(self) -> None:
+        least = {"iterations": 1, "margin": 0, "least_margin": 1, "max_pixels": 1, "least_background": 0, "rim": 0}
+        for name, smallest in least.items():
+            if not getattr(self, name) >= smallest:
+                raise UserError(
+                    f"{name}={getattr(self, name)} of GrabCut is too small", cure=f"give {smallest} or more"
+                )
 
 
 class PlacedMask(NamedTuple):

@@ -7,7 +7,7 @@ as every other model, on given boxes and, with `DetectThenPrompt`, in detected o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -62,16 +62,14 @@ class Prompting(nn.Module):
 
     Args:
         segmenter: Config of the segmenter; ``type`` is a registered name or ``module.Class``.
+
+    Raises:
+        UserError: The segmenter cannot be made, or its weights are missing.
     """
 
     def __init__(self, segmenter: dict[str, Any]) -> None:
         super().__init__()
-        made = MODELS.build(segmenter)
-        if not isinstance(made, BoxSegmenter):
-            raise UserError(
-                f"{type(made).__name__} is no box-prompted segmenter",
-                cure="give it extra_masks and segment(image, boxes) as in docs/models/promptable.md",
-            )
+        made = _made(segmenter)
         # In a list, so that it is no submodule: its weights are the user's, and go into no checkpoint. Their hash does.
         self._segmenter: list[BoxSegmenter] = [made]
         weights = getattr(made, "weights", None)
@@ -98,6 +96,8 @@ class Prompting(nn.Module):
             return []
         image = sample.original_image
         found = self.segmenter.segment(image, boxes.detach().cpu().double().numpy())
+        if not isinstance(found, Sized):
+            raise UserError(f"{self._name} returned {type(found).__name__}, not a mask for each box")
         if len(found) != len(boxes):
             raise UserError(f"{self._name} returned {len(found)} masks for {len(boxes)} boxes")
         return [self._encoded(mask, image.shape[:2]) for mask in found]
@@ -113,6 +113,37 @@ class Prompting(nn.Module):
     @property
     def _name(self) -> str:
         return type(self.segmenter).__name__
+
+
+def _made(config: dict[str, Any]) -> BoxSegmenter:
+    """Build a segmenter.
+
+    Raises:
+        UserError: There is none of that name, its arguments do not fit, or it is no segmenter.
+    """
+    name = str(config["type"])
+    try:
+        known = MODELS.get(name)
+    except RuntimeError:  # what importing its module raised
+        known = None
+    if known is None:
+        raise UserError(
+            f"there is no segmenter {name!r}",
+            cure="give mm.model.segmenter.type=module.Class of a module that Python can import, e.g. with PYTHONPATH=.",
+        )
+    try:
+        made = MODELS.build(config)
+    except TypeError as error:
+        raise UserError(
+            f"the segmenter {name} cannot be made: {error}",
+            cure="give its arguments as +mm.model.segmenter.NAME=VALUE",
+        ) from error
+    if not isinstance(made, BoxSegmenter):
+        raise UserError(
+            f"{type(made).__name__} is no box-prompted segmenter",
+            cure="give it extra_masks and segment(image, boxes) as in docs/models/promptable.md",
+        )
+    return made
 
 
 class Prompted:

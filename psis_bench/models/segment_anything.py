@@ -37,6 +37,12 @@ class SegmentAnything:
     def __init__(self, *, variant: str, weights: str | None, boxes_at_once: int = 32) -> None:
         if importlib.util.find_spec("segment_anything") is None:
             raise UserError("Segment Anything is not installed", cure="pip install 'psis_bench[sam]'")
+        self._package = importlib.import_module("segment_anything")
+        if variant not in self._package.sam_model_registry:
+            raise UserError(
+                f"Segment Anything has no variant {variant!r}",
+                cure=did_you_mean(variant, self._package.sam_model_registry),
+            )
         if weights is None:
             raise UserError("no weights of Segment Anything are given", cure="add mm.model.segmenter.weights=FILE")
         self.weights = Path(weights).expanduser()
@@ -62,12 +68,8 @@ class SegmentAnything:
     def _load(self) -> Any:
         from psis_bench.engine.checkpoints import load_weights
 
-        package = importlib.import_module("segment_anything")
-        registry = package.sam_model_registry
-        if self.variant not in registry:
-            raise UserError(f"unknown variant {self.variant!r}", cure=did_you_mean(self.variant, registry))
         loaded = load_weights(self.weights)
-        model = registry[self.variant](checkpoint=None)
+        model = self._package.sam_model_registry[self.variant](checkpoint=None)
         try:
             model.load_state_dict(loaded.tensors)
         except RuntimeError as error:
@@ -77,4 +79,4 @@ class SegmentAnything:
                 cure="give mm.model.segmenter.variant= the variant that they are of",
             ) from error
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        return package.SamPredictor(model.to(device).eval())
+        return self._package.SamPredictor(model.to(device).eval())

@@ -105,6 +105,8 @@ def test_grabcut_alone(tiny: TinyData, capsys: pytest.CaptureFixture[str]) -> No
     found = scores(tiny, "one")["groups"]["all"]
     # The objects are of one colour on a darker ground.
     assert found["gt_box_miou"]["class_mean"] > found["full_box"]["class_mean"] + 0.1
+    # A mistake leaves nothing behind that another configuration would have to throw away.
+    assert main(arguments(tiny, "grabcut/gt_boxes", "mm.model.segmenter.max_pixels=0", out="two")) == 2
     assert main(arguments(tiny, "grabcut/gt_boxes", "threads=2", out="two")) == 0
     assert (tiny.folder / "two" / "predictions" / "gt_box_masks" / "part-00000.parquet").read_bytes() == first
     capsys.readouterr()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from psis_bench.errors import UserError
 from psis_bench.grabcut.cut import CutSettings, PlacedMask, cut, cut_out
 
 SETTINGS = CutSettings(iterations=3, margin=0.5, least_margin=8, max_pixels=4000, least_background=0.05, rim=0.05)
@@ -105,6 +107,14 @@ def test_the_mask_lies_in_the_box(across: tuple[float, float], down: tuple[float
     found = whole(masked(picture(), box, max_pixels=max_pixels, iterations=1))
     assert not (found & ~inside(box)).any()
     assert found.any() == inside(box).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("iterations", 0), ("max_pixels", 0), ("least_margin", 0), ("margin", -0.5), ("rim", math.nan)]
+)
+def test_settings_that_cannot_be(name: str, value: float) -> None:
+    with pytest.raises(UserError, match=f"{name}={value} of GrabCut is too small"):
+        dataclasses.replace(SETTINGS, **{name: value})
 
 
 def test_it_depends_on_image_and_box_alone() -> None:

@@ -94,6 +94,7 @@ def test_nothing_is_asked_for_no_boxes() -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
+        (None, "Stub returned NoneType, not a mask for each box"),
         (masks()[:1], "Stub returned 1 masks for 2 boxes"),
         (masks().astype(np.float32), r"a mask of float32 \(20, 30\), not of bool \(20, 30\)"),
         (masks()[:, :10], r"a mask of bool \(10, 30\)"),
@@ -104,9 +105,18 @@ def test_answers_that_are_no_masks(answer: Any, message: str) -> None:
         ask(model(answer=answer))
 
 
-def test_what_is_no_segmenter_is_refused() -> None:
-    with pytest.raises(UserError, match="dict is no box-prompted segmenter; give it extra_masks and segment"):
-        MODELS.build({"type": "PromptOnBoxes", "segmenter": {"type": "stubs.NoSegmenter"}})
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"type": "stubs.NoSegmenter"}, "dict is no box-prompted segmenter; give it extra_masks and segment"),
+        ({"type": "stubs.Stubb"}, r"there is no segmenter 'stubs\.Stubb'; give mm\.model\.segmenter\.type=module"),
+        ({"type": "Mine"}, "there is no segmenter 'Mine'"),
+        ({"type": "stubs.Stub", "answr": 1}, r"stubs\.Stub cannot be made: .*'answr'; give its arguments as \+mm\."),
+    ],
+)
+def test_what_is_no_segmenter_is_refused(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        MODELS.build({"type": "PromptOnBoxes", "segmenter": config})
 
 
 def test_the_weights_of_a_run_stay_the_same(tmp_path: Path) -> None:
