@@ -1,7 +1,7 @@
 """ContrastMask in a size for two CPU cores: ResNet-18-FPN, images of 224 pixels.
 
-Everything as in ``mask_rcnn/small.py`` but the box head, of three convolutions with 64 channels for scores and as many
-for boxes, and the contrastive branch, of three with 24 on crops of 20 x 20. Not a model of the paper.
+Everything as in ``mask_rcnn/small.py`` but the box head, of three convolutions with 48 channels for scores and as many
+for boxes, and the contrastive branch, of three with 24 on crops of 14 x 14. Not a model of the paper.
 Command: ``psis-bench run split=nonvoc2voc model=contrastmask/small``.
 """
 
@@ -13,10 +13,10 @@ model = dict(
         bbox_head=dict(
             _delete_=True,
             type="ActivationMapBBoxHead",
-            crop_channels=64,
-            conv_channels=[64, 64],
-            score_channels=[64],
-            box_channels=[64],
+            crop_channels=48,
+            conv_channels=[48, 48],
+            score_channels=[48],
+            box_channels=[48],
             norm_cfg=None,
             roi_feat_size=7,
             num_classes=80,
@@ -27,13 +27,13 @@ model = dict(
         mask_head=dict(type="ContrastMaskHead", pixel_channels=24),
         wide_roi_extractor=dict(
             type="SingleRoIExtractor",
-            roi_layer=dict(type="RoIAlign", output_size=20, sampling_ratio=2),
-            out_channels=64,
+            roi_layer=dict(type="RoIAlign", output_size=14, sampling_ratio=2),
+            out_channels=48,
             featmap_strides=[4, 8, 16, 32],
         ),
         contrast=dict(
             type="PixelContrast",
-            in_channels=64,
+            in_channels=48,
             channels=24,
             convs=3,
             projections=3,

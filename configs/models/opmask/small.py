@@ -1,6 +1,6 @@
 """OPMask in a size for two CPU cores: ResNet-18-FPN, images of 224 pixels.
 
-Everything as in ``mask_rcnn/small.py`` but the box head, of three convolutions with 64 channels, and the mask head, of
+Everything as in ``mask_rcnn/small.py`` but the box head, of three convolutions with 48 channels, and the mask head, of
 seven with 32, both with plain batch norm. Not a model of the paper.
 Command: ``psis-bench run split=voc2nonvoc model=opmask/small``.
 """
@@ -16,8 +16,8 @@ model = dict(
         bbox_head=dict(
             _delete_=True,
             type="ActivationMapBBoxHead",
-            crop_channels=64,
-            conv_channels=[64, 64, 64],
+            crop_channels=48,
+            conv_channels=[48, 48, 48],
             norm_cfg=dict(type="BN", momentum=0.05),
             roi_feat_size=7,
             num_classes=80,
