@@ -186,8 +186,12 @@ def read_priors(path: Path) -> ShapePriors:
         UserError: The file is missing or is something else.
     """
     try:
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as content:
-            priors, text = content["priors"], str(content["provenance"])
+        with path.open("rb") as handle:
+            if not zipfile.is_zipfile(handle):
+                raise ValueError("it is no .npz file")
+            handle.seek(0)
+            with np.load(handle, allow_pickle=False) as content:
+                priors, text = content["priors"], str(content["provenance"])
         provenance = json.loads(text)
         if priors.ndim != 3 or priors.dtype != np.float32 or not isinstance(provenance, dict):
             raise ValueError("it holds something else")
@@ -210,15 +214,16 @@ def check_priors(
         UserError: They are of other classes, other annotations, or of another number or size.
     """
     made = priors.provenance
-    differences = {
-        "the masks of other classes": (made.get("seen"), sorted(seen)),
-        "another annotation file": (made.get("annotations_sha256"), coco.sha256),
-        f"shape {priors.priors.shape}, not {shape}": (priors.priors.shape, shape),
-    }
-    for what, (has, wants) in differences.items():
+    again = "leave the file out, and the training makes its own, or make it again with psis-bench data priors"
+    for what, has, wants in (
+        ("the masks of other classes", made.get("seen"), sorted(seen)),
+        ("another annotation file", made.get("annotations_sha256"), coco.sha256),
+    ):
         if has != wants:
-            raise UserError(
-                f"these shape priors are of {what}",
-                where=str(where),
-                cure="leave the file out, and the training makes its own, or make it again with psis-bench data priors",
-            )
+            raise UserError(f"these shape priors are of {what}", where=str(where), cure=again)
+    if priors.priors.shape != shape:
+        raise UserError(
+            f"these shape priors are of shape {priors.priors.shape}, not {shape}",
+            where=str(where),
+            cure="set mm.shape_priors. and the model's own settings to the file's, or leave the file out",
+        )

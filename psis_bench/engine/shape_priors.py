@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
 from psis_bench.data.coco_format import CocoFile
 from psis_bench.data.shape_priors import PriorSettings, check_priors, make_priors, read_priors, write_priors
+from psis_bench.errors import UserError
 from psis_bench.models.compose import at_path
 from psis_bench.run import SHAPE_PRIORS
 
@@ -18,7 +20,8 @@ def provide_shape_priors(config: Config, *, folder: Path, coco: CocoFile, seen: 
     """Name the file of shape priors in a model's config, if it asks for some by ``shape_priors``.
 
     ``shape_priors`` holds the fields of `PriorSettings` and ``place``, the path of the setting that takes the file. A
-    file that is named there already is used when it was made from what this training may see.
+    file that is named there already is used when it was made from what this training may see. Where the settings beside
+    it are named ``clusters`` and ``crop_size``, they have to be number and size of the priors.
 
     Args:
         config: From `psis_bench.models.compose.compose_model`; changed in place.
@@ -27,13 +30,15 @@ def provide_shape_priors(config: Config, *, folder: Path, coco: CocoFile, seen: 
         seen: Names of the classes with mask supervision.
 
     Raises:
-        UserError: No object of a seen class has a mask, or the given file is of other masks.
+        UserError: No object of a seen class has a mask, the given file is of other masks, or the model is made for
+            priors of another number or size.
     """
     wanted = config.get("shape_priors")
     if wanted is None:
         return
     settings = PriorSettings(**{key: value for key, value in wanted.items() if key != "place"})
     container, key = at_path(config, wanted.place)
+    _check_model(container, settings, where=wanted.place.rpartition(".")[0])
     names = sorted(seen)
     given = container[key]
     path = folder / SHAPE_PRIORS if given is None else Path(given)
@@ -43,3 +48,13 @@ def provide_shape_priors(config: Config, *, folder: Path, coco: CocoFile, seen: 
     shape = (settings.clusters, settings.size, settings.size)
     check_priors(read_priors(path), where=path, coco=coco, seen=names, shape=shape)
     container[key] = str(path)
+
+
+def _check_model(beside: Any, settings: PriorSettings, *, where: str) -> None:
+    for name, own in (("clusters", settings.clusters), ("crop_size", settings.size)):
+        if beside.get(name, own) != own:
+            setting = "size" if name == "crop_size" else name
+            raise UserError(
+                f"mm.shape_priors.{setting} is {own}, mm.{where}.{name} is {beside[name]}",
+                cure="give both the same number",
+            )

@@ -142,7 +142,7 @@ def test_written_and_read_again(coco: CocoFile, tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "priors.npz"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"priors\.npz: not a file of shape priors"):
+    with pytest.raises(UserError, match=r"priors\.npz: not a file of shape priors: it is no \.npz file; make it with"):
         read_priors(path)
     with pytest.raises(UserError, match="no such file"):
         read_priors(tmp_path / "other.npz")

@@ -59,6 +59,17 @@ def test_other_settings_than_those_of_the_file_are_refused(coco: CocoFile, tmp_p
         provide_shape_priors(config(clusters=5), folder=tmp_path, coco=coco, seen=SEEN)
 
 
+@pytest.mark.parametrize(("theirs", "ours"), [("clusters", "clusters"), ("crop_size", "size")])
+def test_a_model_for_other_priors_is_told_before_any_are_made(
+    coco: CocoFile, tmp_path: Path, theirs: str, ours: str
+) -> None:
+    other = config()
+    other.model.mask_branch[theirs] = 5
+    with pytest.raises(UserError, match=rf"mm\.shape_priors\.{ours} is \d, mm\.model\.mask_branch\.{theirs} is 5"):
+        provide_shape_priors(other, folder=tmp_path, coco=coco, seen=SEEN)
+    assert not (tmp_path / "shape_priors.npz").exists()
+
+
 def test_a_model_without_priors_gets_none(coco: CocoFile, tmp_path: Path) -> None:
     plain = Config({"model": {"type": "Any"}})
     provide_shape_priors(plain, folder=tmp_path, coco=coco, seen=SEEN)
