@@ -17,6 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mmdet.registry import MODELS
+
 from psis_bench import __version__
 from psis_bench.data.coco_format import CocoFile, read_coco
 from psis_bench.data.dataset_config import Subset
@@ -29,7 +31,7 @@ from psis_bench.files import write_json, write_text
 from psis_bench.models.compose import compose_run
 from psis_bench.rle import area_of
 from psis_bench.run import PSEUDO_LABELS, RunDirectory
-from psis_bench.scoring.extra_masks import EXTRA_MASKS
+from psis_bench.scoring.extra_masks import EXTRA_MASKS, LEARNS_NO_MASKS
 from psis_bench.scoring.records import read_parts
 from psis_bench.teacher import PROVENANCE, labels_extra_masks, labels_file, teacher_of
 
@@ -57,8 +59,9 @@ def pseudo_label(run: RunDirectory) -> Path:
     if file.is_file():
         return file
     # Mistakes in the student's own settings are told before its teacher goes to work.
-    if not compose_run(run.config, classes=run.split.seen, max_detections=run.split.max_detections).trained:
-        raise UserError("the model is not trained, so that it learns from no teacher", cure="leave teacher= out")
+    config = compose_run(run.config, classes=run.split.seen, max_detections=run.split.max_detections)
+    if not config.trained or getattr(MODELS.get(config.model.type), LEARNS_NO_MASKS, False):
+        raise UserError("the model learns from no masks, and so from no teacher", cure="leave teacher= out")
     part = run.dataset.train
     coco = read_coco(part.annotations, images=part.images, on_bad_boxes=run.dataset.on_bad_boxes)
     seen = frozenset(run.split.resolve(coco.categories, where=str(part.annotations)).seen_ids)

@@ -154,6 +154,12 @@ def test_mistakes_are_one_line(taught: TinyData, tmp_path: Path, capsys: pytest.
         assert message in said
         assert len(said.splitlines()) == 1
         assert not (tmp_path / "new").exists()
+    # What learns from no mask is told so before the teacher goes to work.
+    for model in ("grabcut/gt_boxes", "grabcut/small"):
+        places = (f"split={folder / 'split.yaml'}", f"data={folder / 'data.yaml'}", f"out={tmp_path / 'cut'}")
+        assert main(["train", *places, teacher, f"model={model}", "device=cpu", "threads=1"]) == 2
+        assert "the model learns from no masks, and so from no teacher" in capsys.readouterr().err
+        assert not (tmp_path / "cut" / "pseudo_labels").exists()
     # Another teacher is another run.
     shutil.copytree(folder / "teacher", tmp_path / "twin")
     assert main(["run", *arguments(taught, "student", f"teacher={tmp_path / 'twin'}")]) == 2
