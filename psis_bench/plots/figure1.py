@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from psis_bench.data.coco_format import CocoFile
     from psis_bench.figures.picture_grid import Tile
+    from psis_bench.plots.measured import Measured
 
 LEAST_SIDE = 32
 """Square root of the area of a box below which a mask cannot be judged by eye, in pixels."""
@@ -30,10 +31,10 @@ LEAST_SIDE = 32
 
 @dataclass(frozen=True)
 class Shown:
-    """A run with its name over the column, and the IoU of each annotation."""
+    """A run, and the IoU of each annotation."""
 
     folder: Path
-    label: str
+    measured: Measured
     ious: pd.DataFrame
 
 
@@ -45,35 +46,51 @@ def make(request: Request) -> Made:
     request.need_paths("psis-bench plot figure1 runs/voc2nonvoc/*seed0")
     runs = [_shown(path) for path in request.paths]
     group = request.choice("group", ("unseen", "seen"), "unseen")
-    table = choose(runs, group=group, count=request.whole("rows", 5))
+    table = choose([run.ious for run in runs], group=group, count=request.whole("rows", 5))
     coco, images = _data(runs[0].folder)
     rows = [_row(record, runs, coco, images) for record in table.to_dict("records")]
     with style.themed():
         ax = style.new_axes(*grid_size(len(rows), len(runs) + 1))
-        plot_picture_grid(ax, rows, columns=["ground truth", *(run.label for run in runs)])
+        names = headings(runs)
+        plot_picture_grid(ax, rows, columns=["ground truth", *names])
         files = save_figure(request, ax, table)
-    lines = [f"{group} instances at even steps of (IoU of {runs[-1].label}) - (IoU of {runs[0].label}), largest first"]
+    lines = [f"{group} instances at even steps of (IoU of {names[-1]}) - (IoU of {names[0]}), largest first"]
+    lines += [f"iou_{place}: {run.measured.label}, {run.folder}" for place, run in enumerate(runs)]
     return Made(files=files, lines=lines)
 
 
-def choose(runs: Sequence[Shown], *, group: str, count: int) -> pd.DataFrame:
+def headings(runs: Sequence[Shown]) -> list[str]:
+    """Return what stands over the columns: mask heads where they tell the runs apart, else models too, else folders."""
+    heads = [run.measured.mask_head or run.measured.model for run in runs]
+    both = ["\n".join(filter(None, (run.measured.model, run.measured.mask_head))) for run in runs]
+    folders = [run.folder.resolve().name for run in runs]
+    names = next((found for found in (heads, both) if len(set(found)) == len(runs)), folders)
+    return [f"{name} (probe)" if run.measured.is_probe else name for run, name in zip(runs, names, strict=True)]
+
+
+def choose(tables: Sequence[pd.DataFrame], *, group: str, count: int) -> pd.DataFrame:
     """Return the instances to show: ``annotation_id, name, difference, iou_0, iou_1, ...``, largest difference first.
+
+    Args:
+        tables: Of each run ``annotation_id, name, group, box_area`` (pixels) and ``iou``.
+        group: The group of classes to choose from.
+        count: How many at most.
 
     Raises:
         UserError: The runs have no instance of the group in common that is large enough.
     """
-    table = runs[0].ious.rename(columns={"iou": "iou_0"})
-    for place, run in enumerate(runs[1:], start=1):
-        other = run.ious[["annotation_id", "iou"]].rename(columns={"iou": f"iou_{place}"})
+    table = tables[0].rename(columns={"iou": "iou_0"})
+    for place, further in enumerate(tables[1:], start=1):
+        other = further[["annotation_id", "iou"]].rename(columns={"iou": f"iou_{place}"})
         table = table.merge(other, on="annotation_id")
     table = table[(table["group"] == group) & (table["box_area"] >= LEAST_SIDE**2)]
     if table.empty:
         raise UserError(f"the runs share no {group} instance of {LEAST_SIDE} pixels square or more")
-    table = table.assign(difference=table[f"iou_{len(runs) - 1}"] - table["iou_0"])
+    table = table.assign(difference=table[f"iou_{len(tables) - 1}"] - table["iou_0"])
     table = table.sort_values(["difference", "annotation_id"], ascending=[False, True], kind="stable")
     # In the middle of equal parts: the extremes are often faults of the annotation.
     places = [int((place + 0.5) * len(table) / count) for place in range(min(count, len(table)))]
-    columns = ["annotation_id", "name", "difference", *(f"iou_{place}" for place in range(len(runs)))]
+    columns = ["annotation_id", "name", "difference", *(f"iou_{place}" for place in range(len(tables)))]
     return table.iloc[places][columns].reset_index(drop=True)
 
 
@@ -95,7 +112,7 @@ def _shown(path: Path) -> Shown:
     _check_data(folder, coco)
     areas = {annotation["id"]: math.prod(annotation["bbox"][2:]) for annotation in coco.annotations}
     table["box_area"] = table["annotation_id"].map(areas)
-    return Shown(folder, measured[0].mask_head or measured[0].model, table[[*_COLUMNS]])
+    return Shown(folder, measured[0], table[[*_COLUMNS]])
 
 
 _COLUMNS = ("annotation_id", "name", "group", "box_area", "iou")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from psis_bench.errors import UserError
 from psis_bench.plots.measured import NAMES, Measured, read_measured
 from psis_bench.plots.request import Made, Request, save_figure
+from psis_bench.scoring.probe_mark import NOTE
+from psis_bench.sweep.matrix import FULL, PROBE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +36,8 @@ def make(request: Request) -> Made:
     metric = request.choice("metric", ("mask_ap", "gt_box_miou", "box_ap"), metric_of(measured))
     table, notes = depth_table(measured, metric)
     with style.themed():
-        ax = plot_depth_curves(style.new_axes(6.2, 3.4), table, label=NAMES[metric])
+        label = f"{NAMES[metric]} (probe)" if measured[0].is_probe else NAMES[metric]
+        ax = plot_depth_curves(style.new_axes(6.2, 3.4), table, label=label)
         files = save_figure(request, ax, table)
     return Made(files=files, lines=notes)
 
@@ -53,7 +56,7 @@ def family_of(mask_head: str | None) -> tuple[str, int] | None:
 
 
 def depth_table(measured: Sequence[Measured], metric: str) -> tuple[pd.DataFrame, list[str]]:
-    """Return ``family, depth, group, mean, low, high, seeds, mask_head``, and what was left out.
+    """Return ``family, depth, group, mean, low, high, seeds, mask_head, protocol``, and what was left out.
 
     Raises:
         UserError: Nothing is left, or runs differ in more than mask head and seed.
@@ -61,10 +64,7 @@ def depth_table(measured: Sequence[Measured], metric: str) -> tuple[pd.DataFrame
     import pandas as pd
 
     rows, notes = [], []
-    settings = {(runs.split, runs.model, runs.data, runs.crop_source) for runs in measured}
-    if len(settings) > 1:
-        shown = "; ".join(sorted(" ".join(str(item) for item in one if item) for one in settings))
-        raise UserError(f"the runs differ in more than their mask head: {shown}", cure="give those of one setting")
+    _check_one_setting(measured)
     for runs in measured:
         family = family_of(runs.mask_head)
         if family is None:
@@ -81,6 +81,7 @@ def depth_table(measured: Sequence[Measured], metric: str) -> tuple[pd.DataFrame
                         **interval._asdict(),
                         "seeds": len(runs.values(metric, group)),
                         "mask_head": runs.mask_head,
+                        "protocol": PROBE if runs.is_probe else FULL,
                     }
                 )
     if not rows:
@@ -89,4 +90,24 @@ def depth_table(measured: Sequence[Measured], metric: str) -> tuple[pd.DataFrame
     table = pd.DataFrame(rows)
     table["place"] = table["family"].map(order.index)
     table = table.sort_values(["place", "depth", "group"], kind="stable").drop(columns="place").reset_index(drop=True)
+    if measured[0].is_probe:
+        notes.append(NOTE)
     return table, notes
+
+
+def _check_one_setting(measured: Sequence[Measured]) -> None:
+    """Refuse runs that differ in more than mask head and seed.
+
+    Raises:
+        UserError: They do; names the keys.
+    """
+    keys = {"split": "split", "model": "model", "data": "data", "crop_source": "crop_source"}
+    keys |= {"iterations": "iterations", "is_probe": "probe"}
+    for name, key in keys.items():
+        values = list(dict.fromkeys(str(getattr(runs, name)).lower() for runs in measured))
+        if len(values) > 1:
+            more = f" and {len(values) - 2} more" if len(values) > 2 else ""
+            raise UserError(
+                f"the runs differ in more than their mask head: {key} is {values[0]}, {values[1]}{more}",
+                cure="give those of one setting",
+            )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from psis_bench.plots.request import Made, Request, per_cent, save_figure
 from psis_bench.plots.transfer import describe, matrix_of, metric_label
 from psis_bench.scoring.intervals import mean_interval
+from psis_bench.splits.categories import NON_VOC_NAMES
+from psis_bench.sweep.matrix import FULL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +28,8 @@ def make(request: Request) -> Made:
         ax = style.new_axes(*source_bars_size(len(table)))
         plot_source_bars(ax, table, label=f"{metric_label(matrix)}, mean of unseen classes")
         plain = table.assign(runs=[" ".join(repr(value) for value in values) for values in table["runs"]])
-        files = save_figure(request, ax, plain)
-    return Made(files=files, lines=[*describe(matrix), *_lines(table)])
+        files = save_figure(request, ax, plain.assign(metric=matrix.metric, protocol=matrix.protocol))
+    return Made(files=files, lines=[*describe(matrix), *_lines(matrix, table)])
 
 
 def source_table(matrix: TransferMatrix) -> pd.DataFrame:
@@ -46,12 +48,13 @@ def source_table(matrix: TransferMatrix) -> pd.DataFrame:
     return table.sort_values("mean", ascending=False, na_position="last", kind="stable").reset_index(drop=True)
 
 
-def _lines(table: pd.DataFrame) -> list[str]:
+def _lines(matrix: TransferMatrix, table: pd.DataFrame) -> list[str]:
     known = table[table["mean"].notna()]
     if known.empty:
         return []
     best, worst = known.iloc[0], known.iloc[-1]
-    return [
-        f"best source {best['source']} ({per_cent(best['mean'])}), "
-        f"worst {worst['source']} ({per_cent(worst['mean'])}); paper: bottle 27.8, worst 12.5 mask AP"
-    ]
+    text = (
+        f"best source {best['source']} ({per_cent(best['mean'])}), worst {worst['source']} ({per_cent(worst['mean'])})"
+    )
+    as_in_paper = matrix.metric == "mask_AP" and matrix.protocol == FULL and matrix.targets == NON_VOC_NAMES
+    return [f"{text}; paper: best bottle 27.8, worst 12.5" if as_in_paper else text]

@@ -40,7 +40,10 @@ def make(request: Request) -> Made:
             top=1.0 if relative else None,
             seen=matrix.seen[np.ix_(rows, columns)],
         )
-        files = save_figure(request, ax, pd.DataFrame(shown, columns=targets).assign(source=sources))
+        table = pd.DataFrame(shown, columns=targets)
+        table.insert(0, "source", sources)
+        table.insert(1, "protocol", matrix.protocol)
+        files = save_figure(request, ax, table)
     files += [write_matrix(matrix, request.out / f"matrix.{suffix}") for suffix in ("parquet", "csv")]
     return Made(files=files, lines=[*describe(matrix), *_lines(matrix, values, relative=relative)])
 
@@ -58,9 +61,9 @@ def _lines(
 ) -> list[str]:
     lines = [f"order: {METHOD}"]
     if relative:
-        above = int((values > 1).sum())
+        above, runs = int((values > 1).sum()), matrix.reference.shape[1]
         lines.append(
-            f"ratios are of means over seeds ({matrix.reference.shape[1]} runs with all masks); "
+            f"ratios are of means over seeds ({runs} run{'s' * (runs != 1)} with all masks); "
             f"{above} above 1, drawn as 1; the files have them whole"
         )
     else:

@@ -11,6 +11,7 @@ from typing import Any
 from psis_bench.config_listing import own_choice
 from psis_bench.errors import UserError
 from psis_bench.scoring.intervals import MeanInterval, mean_interval
+from psis_bench.scoring.probe_mark import MARK
 from psis_bench.sweep.assemble import Entry, find_entries
 
 METRICS: Mapping[str, tuple[str, str]] = {
@@ -46,6 +47,10 @@ class Measured:
         mask_head: Their mask head, also where it is the model's own.
         crop_source: Their crop source; None: the model's own.
         data: Name of their data set.
+        iterations: Length of their training; None: their schedule's.
+        teacher: Folder of the run whose masks they have learned from, if there is one.
+        overrides: Their changes of the model's own configuration (``mm.`` keys).
+        is_probe: They are of probe mode, another protocol.
         folders: One a seed.
         groups: The ``groups`` of their score files, one a seed.
     """
@@ -55,13 +60,22 @@ class Measured:
     mask_head: str | None
     crop_source: str | None
     data: str
+    iterations: int | None
+    teacher: str | None
+    overrides: Mapping[str, Any]
+    is_probe: bool
     folders: tuple[Path, ...]
     groups: tuple[Mapping[str, Any], ...]
 
     @property
     def label(self) -> str:
-        """Model, mask head and data, as in ``deep_marc/small hourglass20 on synthetic``."""
-        return " ".join(filter(None, (self.model, self.mask_head, self.crop_source, "on", self.data)))
+        """What they are, as in ``deep_marc/small hourglass20 on synthetic, 300 iterations``."""
+        name = " ".join(filter(None, (self.model, self.mask_head, self.crop_source, "on", self.data)))
+        parts = [name, *(f"{key}={value}" for key, value in self.overrides.items())]
+        parts += [f"{self.iterations} iterations"] * (self.iterations is not None)
+        parts += ["taught"] * (self.teacher is not None)
+        parts += [MARK] * self.is_probe
+        return ", ".join(parts)
 
     def values(self, metric: str, group: str) -> list[float]:
         """Return a score of each seed that has it, in [0, 1]."""
@@ -112,6 +126,10 @@ def _measured(runs: Sequence[tuple[Entry, Mapping[str, Any]]]) -> Measured:
         mask_head=str(mask_head) if mask_head else _own_head(model),
         crop_source=settings.get("crop_source"),
         data=data.parent.name if data.name == "dataset.yaml" else data.stem,
+        iterations=settings.get("iterations"),
+        teacher=settings.get("teacher"),
+        overrides={key: value for key, value in settings.items() if key.startswith("mm.")},
+        is_probe=bool(settings["probe"]),
         folders=tuple(run.folder for run, _ in runs),
         groups=tuple(groups for _, groups in runs),
     )

@@ -1,8 +1,8 @@
 """Tables 1 to 13: the paper's numbers, and the measured ones beside them, as Markdown, LaTeX and CSV.
 
 The rows are the recipes (``configs/recipes/table<N>/``), which hold the paper's numbers. A run stands in the row whose
-split, mask head and crop source it has; where several rows have the same, its model decides. What it was measured with
-is written beside it: another model, or other images, is not the paper's setting.
+split, mask head, crop source and overrides it has; where several rows have the same, its model decides. What it was
+measured with is written beside it: another model, other images, or probe mode, is not the paper's setting.
 """
 
 from __future__ import annotations
@@ -11,18 +11,35 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psis_bench.errors import UserError
 from psis_bench.files import write_text
 from psis_bench.plots.measured import METRICS, NAMES, Measured, read_measured
 from psis_bench.plots.request import Made, Request, per_cent
 from psis_bench.recipes import GROUPS, Recipe, recipe_names
+from psis_bench.scoring.intervals import MeanInterval
+from psis_bench.sweep.matrix import FULL, PROBE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_WORDS = {"all": "all", "seen": "seen", "unseen": "unseen"}
+_ORDER = {
+    "table1": "r50_proposals r50_gt r101_proposals r101_gt",
+    "table2": "default_proposals default resnet4_proposals resnet4 hg20_proposals hg20 hg52_proposals hg52",
+    "table3": "r101_resnet4 r101_hg10 r101_hg20 hg104_resnet4 hg104_hg10 hg104_hg20",
+    "table4": "resnet4 hg20 hg52",
+    "table5": "resnet20 hg20 hg20_no_lrs hg20_no_ed",
+    "table7": "hg52_hg52 hg104_resnet4",
+    "table8": "mask_rcnn mask_grabcut mask_x_rcnn shapemask cpmask deep_mac deep_marc mask_rcnn_to_voc "
+    "mask_grabcut_to_voc mask_x_rcnn_to_voc shapemask_to_voc cpmask_to_voc deep_mac_to_voc deep_marc_to_voc",
+    "table10": "resnet20_none resnet20_instance resnet20_coordinates resnet20_both hg20_none hg20_instance "
+    "hg20_coordinates hg20_both",
+    "table12": "specific agnostic_proposals agnostic_gt",
+}
+"""The paper's order of the rows, where it is not that of their names."""
+_MILLISECONDS = "ms_per_image"
+_MOST_NOTES = 5
 _PUBLISHED = {
     "box_AP": "box_ap",
     "mask_AP": "mask_ap",
@@ -46,7 +63,7 @@ _LATEX = {
 
 @dataclass(frozen=True)
 class Column:
-    """A number of the paper's: its metric and group of classes."""
+    """A number of the paper's: its metric, or ``ms_per_image``, and group of classes."""
 
     metric: str
     group: str
@@ -54,7 +71,13 @@ class Column:
     @property
     def title(self) -> str:
         """E.g. ``mask AP unseen``."""
-        return f"{NAMES[self.metric]} {_WORDS[self.group]}"
+        return "ms per image" if self.metric == _MILLISECONDS else f"{NAMES[self.metric]} {self.group}"
+
+    def shown(self, value: float | None) -> str:
+        """Return a number as it is printed; ``-`` for none."""
+        if value is None:
+            return "-"
+        return f"{value:g}" if self.metric == _MILLISECONDS else per_cent(value)
 
 
 def make(request: Request) -> Made:
@@ -72,6 +95,8 @@ def make(request: Request) -> Made:
     files = [request.out / f"{request.name}.{suffix}" for suffix in texts]
     for path, text in zip(files, texts.values(), strict=True):
         write_text(path, text)
+    if any(column.metric == _MILLISECONDS for column in columns):
+        notes.append("ms per image: the paper's are of a V100; of a run here: psis-bench time run=RUN")
     return Made(files=files, lines=[*texts["md"].splitlines(), *notes])
 
 
@@ -84,6 +109,8 @@ def table_recipes(name: str) -> list[Recipe]:
     from psis_bench.recipes import read_recipe
 
     names = [recipe for recipe in recipe_names() if recipe.startswith(f"{name}/")]
+    order = [f"{name}/{row}" for row in _ORDER.get(name, "").split()]
+    names.sort(key=lambda recipe: order.index(recipe) if recipe in order else len(order))
     return [read_recipe(recipe) for recipe in names] or _published(name)
 
 
@@ -114,12 +141,8 @@ def _published(name: str) -> list[Recipe]:
 
 def columns_of(recipes: Sequence[Recipe]) -> list[Column]:
     """Return the numbers that the paper gives in one row at least."""
-    return [
-        Column(metric, group)
-        for metric in METRICS
-        for group in GROUPS
-        if any(_paper(recipe, Column(metric, group)) is not None for recipe in recipes)
-    ]
+    possible = [Column(metric, group) for metric in METRICS for group in GROUPS] + [Column(_MILLISECONDS, "all")]
+    return [column for column in possible if any(_paper(recipe, column) is not None for recipe in recipes)]
 
 
 def fill(
@@ -134,12 +157,15 @@ def fill(
     for runs in measured:
         fitting = [recipe for recipe in recipes if _fits(recipe, runs)]
         exact = [recipe for recipe in fitting if recipe.run["model"] == runs.model]
-        chosen = exact or fitting
+        most = max((len(_overrides(recipe)) for recipe in exact or fitting), default=0)
+        chosen = [recipe for recipe in exact or fitting if len(_overrides(recipe)) == most]
         if len(chosen) == 1:
             rows[chosen[0].name].append(runs)
         else:
             why = "in no row" if not chosen else f"in {len(chosen)} rows, and its model in none"
-            notes.append(f"left out: {runs.label}, which fits {why}")
+            notes.append(f"left out: {runs.split}, {runs.label}, which fits {why}")
+    if len(notes) > _MOST_NOTES:
+        notes = [*notes[:_MOST_NOTES], f"left out: {len(notes) - _MOST_NOTES} more that fit in no row, or in several"]
     filled: list[tuple[Recipe, Measured | None]] = []
     for recipe in recipes:
         filled += [(recipe, runs) for runs in rows[recipe.name]] or [(recipe, None)]
@@ -150,6 +176,10 @@ def _fits(recipe: Recipe, runs: Measured) -> bool:
     run = recipe.run
     if str(run["split"]) != runs.split:
         return False
+    if (" teacher=" in recipe.command) != (runs.teacher is not None):
+        return False
+    if any(runs.overrides.get(key) != value for key, value in _overrides(recipe).items()):
+        return False
     head = run.get("mask_head")
     if (head is not None and head != runs.mask_head) or (head is None and run["model"] != runs.model):
         return False
@@ -157,19 +187,27 @@ def _fits(recipe: Recipe, runs: Measured) -> bool:
     return source is None or runs.crop_source in (source, None if source == "gt" else source)
 
 
+def _overrides(recipe: Recipe) -> dict[str, Any]:
+    return {f"mm.{path}": value for path, value in recipe.run.get("mm", {}).items()}
+
+
 def _paper(recipe: Recipe, column: Column) -> float | None:
-    value = (recipe.paper.get(column.metric) or {}).get(column.group)
+    found = recipe.paper.get(column.metric)
+    value = found if column.metric == _MILLISECONDS else (found or {}).get(column.group)
     return None if value is None else float(value)
 
 
 def long_table(rows: Sequence[tuple[Recipe, Measured | None]], columns: Sequence[Column]) -> pd.DataFrame:
-    """Return one row a cell: ``row, metric, group, paper, mean, low, high, seeds, measured_with``, unrounded."""
+    """Return one row a cell, unrounded.
+
+    Its columns: ``row, metric, group, paper, mean, low, high, seeds, measured_with, protocol``.
+    """
     import pandas as pd
 
     lines = []
     for recipe, runs in rows:
         for column in columns:
-            interval = runs.interval(column.metric, column.group) if runs else None
+            interval = _measured(runs, column)
             mean, low, high = interval or (math.nan,) * 3
             paper = _paper(recipe, column)
             lines.append(
@@ -181,15 +219,16 @@ def long_table(rows: Sequence[tuple[Recipe, Measured | None]], columns: Sequence
                     "mean": mean,
                     "low": low,
                     "high": high,
-                    "seeds": len(runs.values(column.metric, column.group)) if runs else 0,
+                    "seeds": len(runs.values(column.metric, column.group)) if runs and interval else 0,
                     "measured_with": runs.label if runs else "",
+                    "protocol": "" if runs is None else PROBE if runs.is_probe else FULL,
                 }
             )
     return pd.DataFrame(lines)
 
 
 def row_title(recipe: Recipe) -> str:
-    """Return the row's name without that of the table."""
+    """Return the row's name without the table's."""
     return re.sub(r"^Table \d+,\s*(row\s+)?", "", recipe.where)
 
 
@@ -197,13 +236,17 @@ def cells(recipe: Recipe, runs: Measured | None, columns: Sequence[Column]) -> l
     """Return the texts of a row: its name, for each number the paper's and the measured one, and with what."""
     texts = [row_title(recipe)]
     for column in columns:
-        paper = _paper(recipe, column)
-        texts += ["-" if paper is None else per_cent(paper), _shown(runs, column)]
+        texts += [column.shown(_paper(recipe, column)), _shown(runs, column)]
     return [*texts, f"{runs.label} ({len(runs.folders)} seed{'s' * (len(runs.folders) > 1)})" if runs else "-"]
 
 
+def _measured(runs: Measured | None, column: Column) -> MeanInterval | None:
+    """Return what runs have measured; of times, which are of the machine as much, nothing."""
+    return None if runs is None or column.metric == _MILLISECONDS else runs.interval(column.metric, column.group)
+
+
 def _shown(runs: Measured | None, column: Column) -> str:
-    interval = runs.interval(column.metric, column.group) if runs else None
+    interval = _measured(runs, column)
     if interval is None:
         return "-"
     ends = "" if math.isnan(interval.low) else f" [{per_cent(interval.low)}, {per_cent(interval.high)}]"

@@ -8,20 +8,30 @@ from typing import Any
 
 from psis_bench.errors import UserError
 from psis_bench.plots.request import Request
+from psis_bench.scoring.probe_mark import NOTE
 from psis_bench.sweep.assemble import ALL_CLASSES, Entry, assemble, choose_entries, find_entries
 from psis_bench.sweep.matrix import METRICS, PROBE, TransferMatrix, read_matrix
 
 OWN_KEYS = ("metric", "sources", "targets", "groups", "reference", "order")
+_OF_WRITTEN = ("groups", "order")
 
 
 def matrix_of(request: Request) -> TransferMatrix:
     """Return the matrix that a request names: of runs, or a matrix that was written.
 
     Raises:
-        UserError: See `psis_bench.sweep.assemble.assemble`.
+        UserError: No run has the metric, a written matrix is to be another one, or see
+            `psis_bench.sweep.assemble.assemble`.
     """
     request.need_paths(f"psis-bench plot {request.name} runs/sweeps/transfer")
     if len(request.paths) == 1 and request.paths[0].suffix == ".parquet":
+        choosing = next((key for key in request.values if key not in _OF_WRITTEN), None)
+        if choosing:
+            raise UserError(
+                f"a written matrix is drawn as it is, so that {choosing}= has no meaning",
+                where=str(request.paths[0]),
+                cure="leave it out, or give the folder of the sweep",
+            )
         matrix = read_matrix(request.paths[0])
     else:
         where = {key: value for key, value in request.values.items() if key not in OWN_KEYS}
@@ -34,6 +44,9 @@ def matrix_of(request: Request) -> TransferMatrix:
             targets=request.listed("targets"),
             reference=request.values.get("reference", ALL_CLASSES),
         )
+    if matrix.holes() == matrix.scores.size:
+        other = "gt_box_miou" if matrix.metric != "gt_box_miou" else "mask_AP"
+        raise UserError(f"no run has {METRICS[matrix.metric]}", cure=f"choose another, as in metric={other}")
     groups = request.values.get("groups")
     return matrix.grouped(read_groups(Path(groups))) if groups else matrix
 
@@ -73,9 +86,13 @@ def read_groups(path: Path) -> Mapping[str, list[str]]:
 def describe(matrix: TransferMatrix) -> list[str]:
     """Return what a reader of the picture has to know, one line each."""
     sources, targets, seeds = matrix.scores.shape
-    lines = [f"{METRICS[matrix.metric]}: {sources} sources, {targets} targets, {seeds} seeds"]
+    counts = ((sources, "source"), (targets, "target"), (seeds, "seed"))
+    shape = ", ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in counts)
+    lines = [f"{METRICS[matrix.metric]}: {shape}"]
+    if seeds == 1:
+        lines.append("one seed says nothing about others: there are no intervals")
     if matrix.protocol == PROBE:
-        lines.append("probe mode: mask heads on one frozen detector; not comparable with full trainings")
+        lines.append(NOTE)
     if matrix.holes():
         lines.append(f"{matrix.holes()} of {matrix.scores.size} scores are missing and stay empty")
     return lines

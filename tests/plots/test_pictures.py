@@ -18,7 +18,6 @@ from psis_bench.data.coco_format import read_coco
 from psis_bench.figures import style
 from psis_bench.figures.picture_grid import Tile, grid_size, plot_picture_grid
 from psis_bench.plots.figure1 import LEAST_SIDE, choose
-from psis_bench.plots.figure1 import Shown as Run
 from psis_bench.rle import segmentation_to_rle
 from psis_bench.scoring.records import write_part
 
@@ -64,12 +63,13 @@ def test_figure_1_shows_the_same_objects_of_each_run(
 ) -> None:
     monkeypatch.setattr("psis_bench.plots.figure1.LEAST_SIDE", 4)
     runs = [scored(tiny, "one", iou=0.5), scored(tiny, "two", iou=0.7)]
+    (runs[1] / "probe.json").write_text("{}")
     assert main(["plot", "figure1", *map(str, runs), f"out={tmp_path}/o", "rows=2", "format=svg"]) == 0
     table = pd.read_csv(tmp_path / "o" / "figure1.csv")
     assert table["difference"].tolist() == pytest.approx([0.2, 0.2])
     assert not set(table["name"]) & set(SEEN)
     picture = (tmp_path / "o" / "figure1.svg").read_text()
-    for text in ("ground truth", "hourglass20", *(f"IoU {100 * iou:.1f}" for iou in table["iou_1"])):
+    for text in ("ground truth", "one", "two (probe)", *(f"IoU {100 * iou:.1f}" for iou in table["iou_1"])):
         assert f">{text}</text>" in picture
     assert picture.count("<image ") == 2 * 3, "pictures are kept apart"
 
@@ -91,10 +91,10 @@ def test_objects_are_at_even_steps_of_the_difference() -> None:
     )
     base.loc[0, "box_area"] -= 1
     first, second = base.assign(iou=0.0), base.assign(iou=np.arange(count) / count)
-    table = choose([Run(Path(), "a", first), Run(Path(), "b", second)], group="unseen", count=3)
+    table = choose([first, second], group="unseen", count=3)
     # Of the 99 that are large enough, the largest difference first: places 16, 49 and 82.
     assert table["annotation_id"].tolist() == [99 - 16, 99 - 49, 99 - 82]
-    assert len(choose([Run(Path(), "a", first.head(3))], group="unseen", count=5)) == 2
+    assert len(choose([first.head(3)], group="unseen", count=5)) == 2
 
 
 def test_figure_6_shows_every_image_that_was_segmented(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,20 @@ from psis_bench.config import config_to_yaml, resolve_config
 from psis_bench.errors import UserError
 from psis_bench.plots.figure3 import depth_table, family_of
 from psis_bench.plots.measured import Measured, read_measured
-from psis_bench.plots.tables import as_latex, as_markdown, columns_of, fill, long_table, table_recipes
+from psis_bench.plots.tables import _ORDER, as_latex, as_markdown, columns_of, fill, long_table, table_recipes
+
+ORDERED = {
+    "table1": [0.182, 0.259, 0.196, 0.293],
+    "table2": [0.196, 0.293, 0.210, 0.274, 0.206, 0.338, 0.206, 0.344],
+    "table3": [0.226, 0.248, 0.267, 0.266, 0.294, 0.325],
+    "table5": [0.288, 0.322, 0.317, 0.292],
+    "table6": [0.299, 0.306, 0.307],
+    "table8": [0.185, 0.197, 0.238, 0.332, 0.340, 0.355, 0.387, 0.247, 0.196, 0.295, 0.357, 0.368, 0.391, 0.410],
+    "table10": [None, None, 0.282, 0.288, 0.322, 0.327, 0.315, 0.325],
+    "table11": [0.260, 0.282],
+    "table13": [0.363, 0.347, 0.404],
+}
+"""The paper's mask AP of unseen classes, from top to bottom, Table 2 by row, the left half of Table 8 first."""
 
 
 def run(folder: Path, unseen: float, *keys: str, seen: float = 0.8) -> Path:
@@ -93,6 +106,68 @@ def test_a_run_that_fits_several_rows_or_none_is_named(tmp_path: Path) -> None:
     assert "fits in 2 rows, and its model in none" in notes[0]
     assert "resnet12" in notes[1]
     assert "fits in no row" in notes[1]
+
+
+def test_rows_stand_in_the_papers_order() -> None:
+    ap = {name: [recipe.paper.get("mask_ap", {}).get("unseen") for recipe in table_recipes(name)] for name in ORDERED}
+    assert ap == ORDERED
+    names = [recipe.run["model"].split("/")[0] for recipe in table_recipes("table8")]
+    assert names == ["mask_rcnn", "grabcut", "mask_x_rcnn", "shapemask", "cpmask", "deep_mac", "deep_marc"] * 2
+    for name, rows in _ORDER.items():
+        assert sorted(f"{name}/{row}" for row in rows.split()) == sorted(recipe.name for recipe in table_recipes(name))
+
+
+def test_table_8_has_the_papers_times() -> None:
+    recipes = table_recipes("table8")
+    text = as_markdown([(recipe, None) for recipe in recipes], columns_of(recipes), title="")
+    row = next(line for line in text.splitlines() if "Deep-MAC (ours), VOC" in line)
+    assert row.endswith("| 50.6 | - | 232 | - | - |")
+
+
+def test_rows_that_differ_in_an_override_are_told_apart(tmp_path: Path) -> None:
+    branch = "mm.model.mask_branch"
+    keys = ["model=deep_mac/small", "mask_head=hourglass20"]
+    plain = run(tmp_path / "a", 0.5, *keys)
+    without = run(tmp_path / "b", 0.6, *keys, f"{branch}.use_coordinates=false")
+    neither = run(tmp_path / "c", 0.7, *keys, f"{branch}.use_coordinates=false", f"{branch}.instance_embedding=0")
+    recipes = table_recipes("table10")
+    rows, notes = fill(recipes, read_measured([plain, without, neither]))
+    assert not notes
+    found = {recipe.name: runs.values("mask_ap", "unseen") for recipe, runs in rows if runs}
+    assert found == {
+        "table10/hg20_both": [pytest.approx(0.4)],
+        "table10/hg20_instance": [pytest.approx(0.5)],
+        "table10/hg20_none": [pytest.approx(0.6)],
+    }
+    labels = [runs.label for _, runs in rows if runs]
+    assert f"deep_mac/small hourglass20 on synthetic, {branch}.use_coordinates=False" in labels
+
+
+def test_students_and_what_had_no_teacher_stand_in_tables_of_their_own(tmp_path: Path) -> None:
+    keys = ["model=deep_mac/small", "mask_head=resnet4"]
+    alone, student = run(tmp_path / "a", 0.5, *keys), run(tmp_path / "b", 0.6, *keys, "teacher=runs/teacher")
+    for name, folder in (("table13", student), ("table4", alone)):
+        rows, notes = fill(table_recipes(name), read_measured([alone, student]))
+        assert [runs.folders for _, runs in rows if runs] == [(folder,)]
+        assert len(notes) == 1
+
+
+def test_a_probe_is_told_and_never_mixed(tmp_path: Path) -> None:
+    full = run(tmp_path / "a", 0.5, "mask_head=resnet4")
+    probes = [run(tmp_path / f"b{seed}", 0.6, "mask_head=resnet4", f"seed={seed}") for seed in (0, 1)]
+    for folder in probes:
+        (folder / "probe.json").write_text('{"iterations": 30}')
+    recipes = table_recipes("table4")
+    rows, _ = fill(recipes, read_measured([full, *probes]))
+    assert [len(runs.folders) for _, runs in rows if runs] == [1, 2], "seeds of two protocols have no mean"
+    table = long_table(rows, columns_of(recipes)).dropna(subset="mean")
+    assert set(table["protocol"]) == {"full", "probe"}
+    assert "resnet4 on synthetic, probe mode (2 seeds) |" in as_markdown(rows, columns_of(recipes), title="")
+    with pytest.raises(UserError, match="differ in more than their mask head: probe is false, true"):
+        depth_table(read_measured([full, *probes]), "mask_ap")
+    assert main(["plot", "figure3", *map(str, probes), f"out={tmp_path}/o", "format=svg"]) == 0
+    assert "mask AP (probe)" in (tmp_path / "o" / "figure3.svg").read_text()
+    assert set(pd.read_csv(tmp_path / "o" / "figure3.csv")["protocol"]) == {"probe"}
 
 
 def test_latex_has_a_cell_a_column_and_no_bare_special_characters(runs: list[Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,7 @@ def test_the_heat_map_names_every_row_and_column(
     assert "60 of 360 scores are missing and stay empty" in shown
     assert "average-linkage hierarchical clustering" in shown
     table = pd.read_csv(tmp_path / "figure5b.csv").set_index("source")
+    assert set(table.pop("protocol")) == {"full"}
     assert table.to_numpy().max() > 1, "the file is not truncated"
     assert table.loc["cat", "zebra"] == pytest.approx(
         ratios[matrix.sources.index("cat"), matrix.targets.index("zebra")]
@@ -78,6 +80,23 @@ def test_groups_of_targets_and_a_matrix_that_was_written(sweep: Path, tmp_path: 
     again = ["plot", "figure5b", f"{tmp_path}/a/matrix.parquet", f"out={tmp_path}/b", "format=png", "--json"]
     assert main(again) == 0
     assert read_matrix(tmp_path / "b" / "matrix.parquet").sources == ("cat", "dining table", "dog")
+
+
+def test_a_probe_says_so_in_every_file(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    probe = tmp_path / "probe"
+    shutil.copytree(sweep, probe)
+    for folder in (probe / "jobs").iterdir():
+        (folder / "probe.json").write_text("{}")
+    for name in ("figure5a", "figure5b"):
+        assert main(["plot", name, str(probe), f"out={tmp_path}", "format=svg"]) == 0
+        shown = capsys.readouterr().out
+        assert "probe mode: " in shown
+        assert "paper" not in shown, "its number is of another protocol"
+        assert set(pd.read_csv(tmp_path / f"{name}.csv")["protocol"]) == {"probe"}
+        assert "mask AP (probe)" in (tmp_path / f"{name}.svg").read_text()
+    assert set(pd.read_csv(tmp_path / "matrix.csv")["protocol"]) == {"probe"}
+    assert main(["plot", "figure5b", str(probe), str(sweep)]) == 2
+    assert "differ in probe; choose one, as in probe=true" in capsys.readouterr().err
 
 
 def test_without_a_reference_scores_are_drawn(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,12 +125,18 @@ def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["figure5b", "SWEEP", "order=cluster"], "unknown order 'cluster'; did you mean 'clustered'"),
         (["figure5b", "SWEEP", "groups=none.yaml"], "none.yaml: no such file"),
         (["figure5b", "SWEEP", "mask_head=resnet4"], "no run has mask_head=resnet4"),
+        (["figure5b", "SWEEP", "probe=true"], "no run has probe=true; choose one of: false"),
+        (["figure5b", "SWEEP", "metric=box_AP"], "no run has box AP; choose another, as in metric=gt_box_miou"),
+        (["figure5a", "MATRIX", "metric=box_AP"], "a written matrix is drawn as it is, so that metric= has no meaning"),
     ],
 )
 def test_mistakes_are_one_line(
     arguments: list[str], message: str, sweep: Path, capsys: pytest.CaptureFixture[str], somewhere: Path
 ) -> None:
-    assert main(["plot", *(str(sweep) if word == "SWEEP" else word for word in arguments)]) == 2
+    if "MATRIX" in arguments:
+        assert main(["plot", "figure5b", str(sweep), "out=.", "format=png"]) == 0
+    words = {"SWEEP": str(sweep), "MATRIX": "matrix.parquet"}
+    assert main(["plot", *(words.get(word, word) for word in arguments)]) == 2
     shown = capsys.readouterr().err
     assert message in shown
     assert shown.count("\n") == 1

@@ -104,9 +104,7 @@ def _alike(entries: Sequence[Entry]) -> list[tuple[str, list[Entry]]]:
     keys = list(dict.fromkeys(key for settings in firsts for key in settings))
     differing = [key for key in keys if len({repr(settings.get(key)) for settings in firsts}) > 1]
     named = [key for key in differing if not key.startswith("mm.")] or differing
-    return [
-        (" ".join(_as_typed(key, alike[0].settings.get(key)) for key in named), alike) for alike in sets.values()
-    ]
+    return [(" ".join(_as_typed(key, alike[0].settings.get(key)) for key in named), alike) for alike in sets.values()]
 
 
 def _as_typed(key: str, value: Any) -> str:
