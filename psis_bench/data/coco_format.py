@@ -36,6 +36,7 @@ class CocoFile:
         categories: Records with ``id`` and ``name``.
         sha256: Of the file's bytes.
         dropped: Annotations left out for a box of no area or outside its image.
+        masks_checked: Whether segmentations were held to the rules, too.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class CocoFile:
     categories: list[dict[str, Any]]
     sha256: str
     dropped: int = 0
+    masks_checked: bool = False
 
 
 def read_coco(
@@ -103,6 +105,7 @@ def check_coco(
         categories=content["categories"],
         sha256=_hash_of(content, path) if sha256 is None else sha256,
         dropped=len(dropped),
+        masks_checked=masks,
     )
 
 

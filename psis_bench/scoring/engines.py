@@ -23,13 +23,17 @@ from typing import Any, Literal
 
 import numpy as np
 
+from psis_bench.data.json_file import without_garbage_collection
 from psis_bench.data.lvis import Federation
 from psis_bench.data.lvis_images import ABSENT, NOT_EXHAUSTIVE
 from psis_bench.errors import UserError
+from psis_bench.run_length_strings import encode_string
 from psis_bench.run_lengths import Ints
 from psis_bench.scoring.checked_detections import Detections
+from psis_bench.scoring.comparable import can_find
 from psis_bench.scoring.curves import Curves
 from psis_bench.scoring.ground_truth import Floats, GroundTruth
+from psis_bench.scoring.mask_texts import listed_texts
 
 Engine = Literal["auto", "hotcoco", "pycocotools"]
 IouType = Literal["bbox", "segm"]
@@ -133,11 +137,24 @@ def _hotcoco_sides(
     rows = np.column_stack([numbers[0], detections.boxes, detections.scores, numbers[1]])
     if iou_type == "bbox":
         return coco_truth, coco_truth.load_res(rows)
-    masks = _rles(detections.strings, detections.sizes[detections.has_mask])
+    masks = _compared_masks(truth, detections)
     found = coco_truth.load_res(rows[detections.has_mask], segmentation=masks)
     if masks:
         found.update_anns(ids=np.arange(1, len(masks) + 1), area=detections.mask_areas.astype(np.float64))
     return coco_truth, found
+
+
+def _compared_masks(truth: GroundTruth, detections: Detections) -> list[dict[str, Any]]:
+    """Return the masks of the detections that have one: no pixels in place of those that cannot find any object."""
+    sizes = detections.sizes[detections.has_mask]
+    sides, which = _distinct(sizes)
+    without_pixels = [{"size": pair, "counts": encode_string(np.array([pair[0] * pair[1]]))} for pair in sides]
+    masks = [without_pixels[place] for place in which]
+    compared = can_find(truth, detections)
+    rles = _rles(listed_texts(detections.strings, compared), sizes[compared])
+    for place, rle in zip(compared.tolist(), rles, strict=True):
+        masks[place] = rle
+    return masks
 
 
 def run_pycocotools(truth: GroundTruth, detections: Detections, iou_type: IouType, limits: tuple[int, ...]) -> Curves:
@@ -220,4 +237,12 @@ def _categories(truth: GroundTruth) -> list[dict[str, Any]]:
 
 
 def _rles(strings: Sequence[str], sizes: Ints) -> list[dict[str, Any]]:
-    return [{"size": size, "counts": string} for string, size in zip(strings, sizes.tolist(), strict=True)]
+    sides, which = _distinct(sizes)
+    with without_garbage_collection():
+        return [{"size": sides[place], "counts": string} for string, place in zip(strings, which, strict=True)]
+
+
+def _distinct(sizes: Ints) -> tuple[list[list[int]], list[int]]:
+    """Return the few sizes that there are, and which of them each is."""
+    _, first, which = np.unique(sizes[:, 0] * 2**32 + sizes[:, 1], return_index=True, return_inverse=True)
+    return sizes[first].tolist(), which.tolist()

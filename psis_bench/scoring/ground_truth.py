@@ -45,6 +45,7 @@ class GroundTruth:
         is_crowd: bool (N,).
         has_segmentation: bool (N,): there is a segmentation, be it without a pixel.
         has_mask: bool (N,): there is a mask of at least one pixel.
+        mask_pixels: int64 (N,): pixels of the mask, 0 without one.
         strings: (N,) compressed run lengths; empty text where ``has_segmentation`` is False.
     """
 
@@ -62,6 +63,7 @@ class GroundTruth:
     is_crowd: Flags
     has_segmentation: Flags
     has_mask: Flags
+    mask_pixels: Ints
     strings: tuple[str, ...]
 
     @cached_property
@@ -75,15 +77,6 @@ class GroundTruth:
         strings = [self.strings[place] for place in self.instances]
         sizes = self.sizes_of(self.images[self.instances])
         return decode_masks(strings, sizes[:, 0] * sizes[:, 1])
-
-    @cached_property
-    def mask_pixels(self) -> Ints:
-        """Pixels of every annotation's mask, 0 without one, int64 (N,)."""
-        pixels = np.zeros(len(self.annotation_ids), np.int64)
-        places = np.flatnonzero(self.has_mask)
-        sizes = self.sizes_of(self.images[places])
-        pixels[places] = decode_masks([self.strings[place] for place in places], sizes.prod(axis=1)).areas()
-        return pixels
 
     @cached_property
     def sizes(self) -> dict[int, tuple[int, int]]:
@@ -103,6 +96,7 @@ class GroundTruth:
             is_crowd=self.is_crowd[kept],
             has_segmentation=self.has_segmentation[kept],
             has_mask=self.has_mask[kept],
+            mask_pixels=self.mask_pixels[kept],
             strings=tuple(string for string, keep in zip(self.strings, kept.tolist(), strict=True) if keep),
         )
 
@@ -129,14 +123,15 @@ def read_ground_truth(coco: Any) -> GroundTruth:
 
     Args:
         coco: A ``CocoFile`` of `psis_bench.data.coco_format.read_coco`: ``.path``, ``.sha256``,
-            ``.images``, ``.annotations``, ``.categories``.
+            ``.images``, ``.annotations``, ``.categories``. Polygons that it has checked are not checked again.
 
     Raises:
         UserError: A segmentation is malformed, or an annotation is of an unknown image.
     """
     images = sorted(coco.images, key=lambda image: int(image["id"]))
     sizes = {int(image["id"]): (int(image["height"]), int(image["width"])) for image in images}
-    strings, pixels = _masks(coco.path, coco.annotations, sizes)
+    checked = getattr(coco, "masks_checked", False)
+    strings, pixels = _masks(coco.path, coco.annotations, sizes, polygons_checked=checked)
 
     def column(name: str, dtype: type) -> npt.NDArray[Any]:
         return np.array([record[name] for record in coco.annotations], dtype)
@@ -156,12 +151,13 @@ def read_ground_truth(coco: Any) -> GroundTruth:
         is_crowd=np.array([bool(record.get("iscrowd", 0)) for record in coco.annotations], bool),
         has_segmentation=np.array([bool(string) for string in strings], bool),
         has_mask=pixels > 0,
+        mask_pixels=pixels,
         strings=tuple(strings),
     )
 
 
 def _masks(
-    path: Path, annotations: Sequence[dict[str, Any]], sizes: dict[int, tuple[int, int]]
+    path: Path, annotations: Sequence[dict[str, Any]], sizes: dict[int, tuple[int, int]], *, polygons_checked: bool
 ) -> tuple[list[str], Ints]:
     """Return run lengths ('' without a segmentation) and pixels of every annotation."""
     strings = [""] * len(annotations)
@@ -178,7 +174,8 @@ def _masks(
                 if isinstance(form, Mapping):
                     strings[place] = segmentation_to_rle(form, *size)["counts"]
                 else:
-                    check_polygons(form, height=size[0], width=size[1])
+                    if not polygons_checked:
+                        check_polygons(form, height=size[0], width=size[1])
                     polygons.setdefault(size, []).append(place)
             except ValueError as error:
                 raise UserError(str(error), where=f"{path}: annotations[{place}].segmentation") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import compress
 from typing import overload
 
 import numpy as np
@@ -50,8 +50,7 @@ class MaskTexts(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         for data, offsets in self._chunks:
-            text, ends = data.decode("ascii"), offsets.tolist()
-            yield from (text[start:stop] for start, stop in pairwise(ends))
+            yield from _cut(data, offsets[:-1], offsets[1:])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
@@ -73,9 +72,30 @@ class MaskTexts(Sequence[str]):
                 chunks.append((characters.tobytes(), offsets_of(lengths[own])))
         return MaskTexts(chunks)
 
+    def listed(self, places: Ints) -> list[str]:
+        """Return those at ``places``, int64 (n,), ascending, each as an object of its own."""
+        found: list[str] = []
+        bounds = np.searchsorted(places, self._starts)
+        for (data, offsets), start, low, high in zip(
+            self._chunks, self._starts[:-1], bounds[:-1], bounds[1:], strict=True
+        ):
+            own = places[low:high] - start
+            found += _cut(data, offsets[own], offsets[own + 1])
+        return found
+
+
+def _cut(data: bytes, starts: Ints, stops: Ints) -> list[str]:
+    text = data.decode("ascii")
+    return [text[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+
 
 def chosen_texts(texts: Sequence[str], kept: Flags) -> Sequence[str]:
     """Return the texts where ``kept``, bool (N,), is True."""
     if isinstance(texts, MaskTexts):
         return texts.where(kept)
-    return tuple(text for text, keep in zip(texts, kept.tolist(), strict=True) if keep)
+    return tuple(compress(texts, kept.tolist()))
+
+
+def listed_texts(texts: Sequence[str], places: Ints) -> list[str]:
+    """Return the texts at ``places``, int64 (n,), ascending, each as an object of its own."""
+    return texts.listed(places) if isinstance(texts, MaskTexts) else [texts[place] for place in places.tolist()]

@@ -23,17 +23,30 @@ _INSTANCES_AT_A_TIME = 512
 
 
 class Columns(NamedTuple):
-    """Shapes that have one span of pixels in each of some consecutive columns, ``N`` of them with ``C`` columns in all.
+    """The columns of ``N`` boxes, ``C`` of them in all.
 
     Args:
         first: int64 (N,): the first column of each.
         offsets: int64 (N + 1,): where the columns of each begin among all.
-        top: int64 (C,): the first row of the span in a column.
-        bottom: int64 (C,): one after its last row; not below ``top``.
     """
 
     first: Ints
     offsets: Ints
+
+    @property
+    def counts(self) -> Ints:
+        """How many columns each box has, int64 (N,)."""
+        return np.diff(self.offsets)
+
+
+class Rows(NamedTuple):
+    """The rows of shapes in the columns of their boxes.
+
+    Args:
+        top: int64 (C,): the first row in a column.
+        bottom: int64 (C,): one after the last row; not below ``top``.
+    """
+
     top: Ints
     bottom: Ints
 
@@ -64,29 +77,33 @@ def full_box_ious(truth: GroundTruth, boxes: Floats) -> Floats:
 def _shape_ious(truth: GroundTruth, boxes: Floats, *, ellipses: tuple[bool, ...]) -> list[Floats]:
     """Return the IoU of boxes, or of ellipses in them, with every scored instance's mask, each float64 (n,)."""
     sizes = truth.sizes_of(truth.images[truth.instances])
-    areas = truth.instance_masks.areas()
+    areas = truth.mask_pixels[truth.instances]
     found: list[Floats] = [np.zeros(len(boxes)) for _ in ellipses]
     for first in range(0, len(boxes), _INSTANCES_AT_A_TIME):
         stop = min(first + _INSTANCES_AT_A_TIME, len(boxes))
         part = slice(first, stop)
+        columns = _columns(boxes[part], sizes[part])
+        shapes = [_rows(boxes[part], sizes[part], columns, ellipse=ellipse) for ellipse in ellipses]
         pieces = column_pieces(truth.instance_masks.between(first, stop), sizes[part, 0])
-        for row, ellipse in zip(found, ellipses, strict=True):
-            shapes = box_columns(boxes[part], sizes[part], ellipse=ellipse)
-            common = _common_pixels(pieces, shapes)
-            shape_areas = np.diff(offsets_of(shapes.bottom - shapes.top)[shapes.offsets])
-            row[part] = common / np.maximum(areas[part] + shape_areas - common, 1)
+        for values, rows, common in zip(found, shapes, _common_pixels(pieces, columns, shapes), strict=True):
+            shape_areas = np.diff(offsets_of(rows.bottom - rows.top)[columns.offsets])
+            values[part] = common / np.maximum(areas[part] + shape_areas - common, 1)
     return found
 
 
-def _common_pixels(pieces: tuple[Ints, Ints, Ints, Ints], shapes: Columns) -> Ints:
-    """Return how many pixels masks, cut into pieces of columns, have in common with a shape each, int64 (N,)."""
-    owners, columns, tops, bottoms = pieces
-    place = columns - shapes.first[owners]
-    there = np.flatnonzero((place >= 0) & (place < np.diff(shapes.offsets)[owners]))
-    owners, column = owners[there], shapes.offsets[owners[there]] + place[there]
-    rows = np.minimum(shapes.bottom[column], bottoms[there]) - np.maximum(shapes.top[column], tops[there])
-    so_far = offsets_of(np.maximum(rows, 0))
-    return np.diff(so_far[np.searchsorted(owners, np.arange(len(shapes.first) + 1))])
+def _common_pixels(pieces: tuple[Ints, Ints, Ints, Ints], columns: Columns, shapes: list[Rows]) -> list[Ints]:
+    """Return how many pixels masks, cut into pieces of columns, have in common with their shapes, each int64 (N,)."""
+    owners, column, tops, bottoms = pieces
+    nth = column - columns.first[owners]
+    there = np.flatnonzero((nth >= 0) & (nth < columns.counts[owners]))
+    owners, tops, bottoms = owners[there], tops[there], bottoms[there]
+    place = columns.offsets[owners] + nth[there]
+    bounds = np.searchsorted(owners, np.arange(len(columns.first) + 1))
+    found = []
+    for rows in shapes:
+        heights = np.minimum(rows.bottom[place], bottoms) - np.maximum(rows.top[place], tops)
+        found.append(np.diff(offsets_of(np.maximum(heights, 0))[bounds]))
+    return found
 
 
 def box_masks(boxes: Floats, sizes: Ints, *, ellipse: bool) -> RunLengths:
@@ -100,29 +117,36 @@ def box_masks(boxes: Floats, sizes: Ints, *, ellipse: bool) -> RunLengths:
     Returns:
         N masks; runs of no pixels may lie between others.
     """
-    first, offsets, top, bottom = box_columns(boxes, sizes, ellipse=ellipse)
-    columns = np.diff(offsets)
-    box = np.repeat(np.arange(len(boxes)), columns)
-    above = (np.arange(len(box)) - offsets[box] + first[box]) * sizes[box, 0]
-    return from_spans(above + top, above + bottom, columns, sizes[:, 0] * sizes[:, 1])
+    columns = _columns(boxes, sizes)
+    rows = _rows(boxes, sizes, columns, ellipse=ellipse)
+    above = _numbers_of(columns) * np.repeat(sizes[:, 0], columns.counts)
+    return from_spans(above + rows.top, above + rows.bottom, columns.counts, sizes[:, 0] * sizes[:, 1])
 
 
-def box_columns(boxes: Floats, sizes: Ints, *, ellipse: bool) -> Columns:
-    """Return the columns of boxes, or of the ellipses inscribed in them; the arguments are those of `box_masks`."""
+def _columns(boxes: Floats, sizes: Ints) -> Columns:
+    """Return the columns of the image that boxes have."""
+    first = np.clip(np.ceil(boxes[:, 0] - 0.5), 0, sizes[:, 1]).astype(np.int64)
+    stop = np.clip(np.ceil(boxes[:, 0] + boxes[:, 2] - 0.5), 0, sizes[:, 1]).astype(np.int64)
+    return Columns(first, offsets_of(np.maximum(stop - first, 0)))
+
+
+def _numbers_of(columns: Columns) -> Ints:
+    """Return the number of each column in its image, int64 (C,)."""
+    return np.asarray(np.arange(columns.offsets[-1]) + np.repeat(columns.first - columns.offsets[:-1], columns.counts))
+
+
+def _rows(boxes: Floats, sizes: Ints, columns: Columns, *, ellipse: bool) -> Rows:
+    """Return the rows of boxes, or of the ellipses inscribed in them, in each of their columns."""
+    counts = columns.counts
     x, y, width, height = boxes.T
-    first = np.clip(np.ceil(x - 0.5), 0, sizes[:, 1]).astype(np.int64)
-    stop = np.clip(np.ceil(x + width - 0.5), 0, sizes[:, 1]).astype(np.int64)
-    columns = np.maximum(stop - first, 0)
-    offsets = offsets_of(columns)
-    half_width, half_height, rows = (np.repeat(side, columns) for side in (width / 2, height / 2, sizes[:, 0]))
     if ellipse:
-        column = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], columns)
-        across = (column + 0.5 - np.repeat(x, columns) - half_width) / half_width
+        half_width, half_height = np.repeat(width / 2, counts), np.repeat(height / 2, counts)
+        across = (_numbers_of(columns) + 0.5 - np.repeat(x, counts) - half_width) / half_width
         reach = half_height * np.sqrt(np.maximum(1 - across**2, 0))
-        middle = np.repeat(y, columns) + half_height
+        middle = np.repeat(y + height / 2, counts)
         top, bottom = np.ceil(middle - reach - 0.5), np.floor(middle + reach - 0.5) + 1
     else:
-        top, bottom = (np.repeat(np.ceil(end - 0.5), columns) for end in (y, y + height))
+        top, bottom = (np.repeat(np.ceil(end - 0.5), counts) for end in (y, y + height))
+    rows = np.repeat(sizes[:, 0], counts)
     top = np.clip(top, 0, rows).astype(np.int64)
-    bottom = np.maximum(np.clip(bottom, 0, rows).astype(np.int64), top)
-    return Columns(first, offsets, top, bottom)
+    return Rows(top, np.maximum(np.clip(bottom, 0, rows).astype(np.int64), top))

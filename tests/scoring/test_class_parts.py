@@ -15,7 +15,7 @@ from psis_bench.run_lengths import offsets_of
 from psis_bench.scoring import class_parts
 from psis_bench.scoring.detection import evaluate_detections
 from psis_bench.scoring.lvis import evaluate_lvis
-from psis_bench.scoring.mask_texts import MaskTexts, chosen_texts
+from psis_bench.scoring.mask_texts import MaskTexts, chosen_texts, listed_texts
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 40])
@@ -58,6 +58,8 @@ def test_texts_are_a_sequence():
         expected = [text for text, keep in zip(plain, kept, strict=True) if keep]
         assert list(chosen_texts(texts, np.array(kept))) == expected
         assert list(chosen_texts(tuple(plain), np.array(kept))) == expected
+        for given in (texts, tuple(plain)):
+            assert listed_texts(given, np.flatnonzero(kept)) == expected
     for beyond in (6, -7):
         with pytest.raises(IndexError):
             texts[beyond]
