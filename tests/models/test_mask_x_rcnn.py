@@ -47,7 +47,8 @@ def test_masks_are_those_of_numpy() -> None:
 
     features: list[Tensor] = []
     head.norm.register_forward_hook(lambda _, __, upsampled: features.append(upsampled.relu()))
-    logits = head.eval().logits_given(torch.randn(4, 64, 16, 16), weights)
+    width = model.roi_head.mask_roi_extractor.out_channels
+    logits = head.eval().logits_given(torch.randn(4, width, 16, 16), weights)
     maps = numbers(features[0])
     branch = numbers(head.branch.weight) @ maps.reshape(4, -1).T + numbers(head.branch.bias)[:, None]
     of_class = np.stack([np.tensordot(wanted[label], own, axes=1) for label, own in zip(labels, maps, strict=True)])
@@ -119,7 +120,7 @@ def test_no_detections() -> None:
 
 
 def test_a_box_head_of_another_width_is_refused() -> None:
-    with pytest.raises(ValueError, match="the box head has 1280 weights a class, the mask head is made for 500"):
+    with pytest.raises(ValueError, match="the box head has 640 weights a class, the mask head is made for 500"):
         build(MODEL, detection_features=100)
 
 

@@ -21,7 +21,7 @@ def test_a_map_is_what_each_place_adds_to_the_score() -> None:
     nn.init.normal_(head.fc_cls.weight)
     nn.init.normal_(head.fc_cls.bias)
     labels = torch.tensor([3, 0, 0, 2, 1])
-    scores, boxes, features = head.with_features(torch.randn(5, 64, 7, 7))
+    scores, boxes, features = head.with_features(torch.randn(5, head.convs[0].in_channels, 7, 7))
     assert (scores.shape, boxes.shape) == ((5, 5), (5, 16))
     maps = head.activation_maps(features, labels)
     assert maps.shape == (5, 1, 7, 7)
@@ -39,15 +39,16 @@ def test_maps_are_scaled_one_by_one() -> None:
 
 
 def test_the_map_is_added_to_every_channel_of_the_crop() -> None:
-    head = build(MODEL).roi_head.mask_head.eval()
+    roi_head = build(MODEL).roi_head
+    head, width = roi_head.mask_head.eval(), roi_head.mask_roi_extractor.out_channels
     given: list[Tensor] = []
     head.trunk.register_forward_pre_hook(lambda _, crops: given.append(crops[0]))
-    crops, maps = torch.randn(2, 64, 14, 14), torch.zeros(2, 1, 7, 7)
+    crops, maps = torch.randn(2, width, 14, 14), torch.zeros(2, 1, 7, 7)
     maps[1, 0, :, 3:] = 20.0
     head.logits_given(crops, maps)
     added = given[0] - crops
-    assert torch.equal(added[0], torch.zeros(64, 14, 14))
-    assert torch.allclose(added[1], added[1, :1].expand(64, -1, -1), atol=1e-6)
+    assert torch.equal(added[0], torch.zeros(width, 14, 14))
+    assert torch.allclose(added[1], added[1, :1].expand(width, -1, -1), atol=1e-6)
     # Half-pixel bilinear: column 5 of 14 lies between columns 2 and 3 of 7, a quarter of the way.
     assert torch.allclose(added[1, 0, 4], torch.tensor([0.0] * 5 + [0.25, 0.75] + [1.0] * 7), atol=1e-6)
 
