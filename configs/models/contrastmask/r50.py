@@ -14,8 +14,13 @@ _base_ = "../mask_rcnn/agnostic_r50.py"
 schedule = "mmdet_1x"
 
 model = dict(
+    # As in MMDetection's ``mask-rcnn_r50_fpn.py``, on which the official config stands: scale and shift of batch norm
+    # are trained, its statistics are not; crops take as many samples as there are pixels.
+    backbone=dict(norm_cfg=dict(requires_grad=True)),
     roi_head=dict(
         type="ContrastMaskRoIHead",
+        bbox_roi_extractor=dict(roi_layer=dict(sampling_ratio=0)),
+        mask_roi_extractor=dict(roi_layer=dict(sampling_ratio=0)),
         bbox_head=dict(
             _delete_=True,
             type="ActivationMapBBoxHead",
@@ -56,7 +61,7 @@ model = dict(
         ),
     ),
     rpn_head=dict(loss_bbox=dict(_delete_=True, type="L1Loss", loss_weight=1.0)),
-    train_cfg=dict(rpn_proposal=dict(max_per_img=1000)),
+    train_cfg=dict(rpn_proposal=dict(max_per_img=1000), rcnn=dict(assigner=dict(match_low_quality=True))),
 )
 
 train_pipeline = [

@@ -20,6 +20,9 @@ model = dict(
     rpn_head=dict(loss_bbox=dict(_delete_=True, type="L1Loss", loss_weight=1.0)),
     roi_head=dict(
         type="OPMaskRoIHead",
+        # As many samples as there are pixels: Detectron2's default.
+        bbox_roi_extractor=dict(roi_layer=dict(sampling_ratio=0)),
+        mask_roi_extractor=dict(roi_layer=dict(sampling_ratio=0)),
         bbox_head=dict(
             _delete_=True,
             type="ActivationMapBBoxHead",
