@@ -7,7 +7,7 @@ Command: ``psis-bench run split=voc2nonvoc model=cpmask/small``.
 
 _base_ = "./r101.py"
 
-schedule = "cpu"
+schedule = "cpu_detector"
 batch_size = 2
 # The crop's size is the mask head's, the width of what follows stays as small as the rest.
 slots = dict(upsample_channels=[])

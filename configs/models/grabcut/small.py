@@ -1,11 +1,11 @@
-"""Mask GrabCut in a size for two CPU cores: the detector of Deep-MARC's small config, and GrabCut in its boxes.
+"""Mask GrabCut in a size for two CPU cores: the detector of ``mask_rcnn/small.py``, and GrabCut in its boxes.
 
-The detector learns from the boxes of all classes; no mask is learned from. Images are 320 pixels for the detector and
+The detector learns from the boxes of all classes; no mask is learned from. Images are 224 pixels for the detector and
 as they are for GrabCut, which shrinks a box and its surroundings to 10,000 pixels for speed. Not a model of the paper.
 Command: ``psis-bench run split=voc2nonvoc model=grabcut/small``.
 """
 
-_base_ = "../deep_marc/small.py"
+_base_ = "../mask_rcnn/small.py"
 
 mask_head = None
 slots = dict(
@@ -31,6 +31,6 @@ model = dict(
 test_pipeline = [
     dict(type="LoadCheckedImage"),
     dict(type="KeepOriginalImage"),
-    dict(type="Resize", scale=(320, 320), keep_ratio=True),
+    dict(type="Resize", scale=(224, 224), keep_ratio=True),
     dict(type="PackDetInputs", meta_keys=("img_id", "ori_shape", "img_shape", "scale_factor", "original_image")),
 ]

@@ -7,7 +7,7 @@ Command: ``psis-bench run split=voc2nonvoc model=mask_rcnn/small``.
 
 _base_ = "./agnostic_r50.py"
 
-schedule = "cpu"
+schedule = "cpu_detector"
 batch_size = 2
 # The width after the transposed convolution stays as small as the rest, whatever the mask head's file says.
 slots = dict(upsample_channels=[])

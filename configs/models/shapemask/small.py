@@ -8,7 +8,7 @@ Command: ``psis-bench run split=voc2nonvoc model=shapemask/small``.
 
 _base_ = "./r101.py"
 
-schedule = "cpu"
+schedule = "cpu_detector"
 batch_size = 2
 trunk_overrides = dict(num_init_channels=8, norm_type="BN", norm_momentum=0.05)
 _norm = dict(type="BN", momentum=0.05)
