@@ -1,8 +1,9 @@
-"""Figure 7 and appendix E: how carefully a class is annotated, from the crudest outline to the most careful."""
+"""Figure 7 and appendix E: how carefully a class is annotated, from its crudest masks to its most careful ones."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,38 +19,45 @@ if TYPE_CHECKING:
 
 CLASSES = ("bicycle", "dining table", "potted plant")
 """The paper's three worst source classes."""
-LEAST_AREA = 64**2
-"""Smaller masks have few corners because they are small, pixels."""
+LEAST_SIDE = 64
+"""Square root of a mask's area, in pixels: smaller ones have few corners because they are small."""
 _PLACES = (0.05, 0.2, 0.5, 0.8, 0.95)
 
 
 def make(request: Request) -> Made:
-    """Draw masks of each class from little to much boundary detail, and write the facts of every mask."""
+    """Draw masks of each class from crude to careful, and write the facts of every mask."""
     from psis_bench.data.coco_format import read_coco
     from psis_bench.data.dataset_config import get_dataset
     from psis_bench.figures import style
     from psis_bench.figures.picture_grid import grid_size, plot_picture_grid
     from psis_bench.files import write_text
-    from psis_bench.scoring.annotation_quality import class_summary, quality_table
+    from psis_bench.scoring.annotation_quality import class_summary, quality_table, with_care
 
+    if request.paths:
+        raise UserError("figure7 is drawn from a data set, not from runs", cure=f"leave {request.paths[0]} out")
     dataset = get_dataset(request.values.get("data", "synthetic"), root=request.values.get("data.root"))
     subset = dataset.parts().get(request.choice("part", ("train", "val"), "val"))
     if subset is None:
         raise UserError(f"the data set '{dataset.name}' has no training part", cure="use part=val")
     coco = read_coco(subset.annotations, on_bad_boxes=dataset.on_bad_boxes)
     table = quality_table(coco.images, coco.annotations, coco.categories)
+    least = request.whole("least", LEAST_SIDE)
+    large = with_care(table[table["area"] >= least**2])
+    table = table.join(large["care"])
     classes = _classes(request, {str(category["name"]) for category in coco.categories})
-    tiles = {name: _row(table[table["name"] == name], coco, subset.images) for name in classes}
+    tiles = {name: _row(large[large["name"] == name], coco, subset.images) for name in classes}
     tiles = {name: row for name, row in tiles.items() if row}
     rows = list(tiles.values())
     if not rows:
         raise UserError(
-            f"no mask of {', '.join(classes)} is large enough to be looked at", cure="choose other classes="
+            f"no mask of {', '.join(classes)} has {least} x {least} pixels",
+            cure=f"give least={max(1, least // 2)} or less, other classes=, or another data=",
         )
     summary = class_summary(table)
     with style.themed():
         ax = style.new_axes(*grid_size(len(rows), max(len(row) for row in rows)))
-        files = save_figure(request, plot_picture_grid(ax, rows, names=list(tiles)), table)
+        plot_picture_grid(ax, rows, names=list(tiles), columns=["crude \u2192 careful"])
+        files = save_figure(request, ax, table)
     write_text(request.out / "figure7_classes.csv", summary.to_csv(index=False, lineterminator="\n"))
     files.append(request.out / "figure7_classes.csv")
     lines = _lines(summary, classes)
@@ -70,10 +78,10 @@ def _classes(request: Request, known: set[str]) -> list[str]:
 
 
 def _row(table: pd.DataFrame, coco: CocoFile, images: Path) -> list[Tile]:
-    """Return the tiles of a class: at five places in the order of boundary detail."""
-    large = table[(table["area"] >= LEAST_AREA) & table["detail"].notna()].sort_values("detail", kind="stable")
-    places = list(dict.fromkeys(int(share * len(large)) for share in _PLACES)) if len(large) else []
-    return [_tile(record, coco, images) for record in large.iloc[places].to_dict("records")]
+    """Return the tiles of a class: at five places in the order of care."""
+    ordered = table.sort_values("care", kind="stable")
+    places = list(dict.fromkeys(int(share * len(ordered)) for share in _PLACES)) if len(ordered) else []
+    return [_tile(record, coco, images) for record in ordered.iloc[places].to_dict("records")]
 
 
 def _tile(record: Any, coco: CocoFile, images: Path) -> Tile:
@@ -94,17 +102,31 @@ def _tile(record: Any, coco: CocoFile, images: Path) -> Tile:
     mask = thumbnails.cut_mask(decode_rle(segmentation_to_rle(annotation["segmentation"], height, width)), window)
     colour = style.rgb(style.group_style("seen").colour)
     drawn = thumbnails.draw_fill(thumbnails.cut(picture, window), mask, colour, strength=0.35)
-    parts = f", {record['polygons']:.0f} parts" if record["polygons"] > 1 else ""
-    return Tile(drawn, f"{record['detail']:.1f} corners{parts}")
+    return Tile(drawn, _facts(record))
+
+
+def _facts(record: Any) -> str:
+    """Return what orders the masks of a class, as in ``5.0 corners/100 px, 2 parts, 1 hole``."""
+    parts, holes = int(record["polygons"]), int(record["holes"])
+    texts = [] if math.isnan(record["detail"]) else [f"{record['detail']:.1f} corners/100 px"]
+    if parts > 1 or not texts:
+        texts.append(f"{parts} part{'s' * (parts != 1)}")
+    if holes:
+        texts.append(f"{holes} hole{'s' * (holes != 1)}")
+    return ", ".join(texts)
 
 
 def _lines(summary: pd.DataFrame, classes: Sequence[str]) -> list[str]:
-    lines = ["corners of the outline for each 100 pixels of it, median of a class; the crudest classes first:"]
+    lines = [
+        "masks of a class stand by their mean rank in it: corners for each 100 pixels of outline, parts, holes",
+        "corners for each 100 pixels of outline, median of a class; the crudest classes first:",
+    ]
     places = {name: place for place, name in enumerate(summary["name"], start=1)}
     for record in summary[summary["name"].isin(list(classes))].to_dict("records"):
         several, holes = per_cent(record["several_polygons"]), per_cent(record["with_holes"])
+        place = f"{record['median_detail']:.1f} (place {places[record['name']]} of {len(summary)})"
         lines.append(
-            f"  {record['name']}: {record['median_detail']:.1f} (place {places[record['name']]} of {len(summary)}), "
+            f"  {record['name']}: {'run lengths' if math.isnan(record['median_detail']) else place}, "
             f"{several} % in several polygons, {holes} % with holes"
         )
     return lines

@@ -64,6 +64,7 @@ PLOTS: dict[str, Plot] = {
             "data.root": "its folder",
             "part": "train | val                                         [val]",
             "classes": "classes to show                  [bicycle,dining_table,potted_plant]",
+            "least": "smallest mask, square root of its area in pixels    [64]",
             "other": "annotation file of the same images, as LVIS's of COCO: mutual IoU",
         },
     ),

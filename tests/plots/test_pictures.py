@@ -116,11 +116,10 @@ def test_figure_6_shows_every_image_that_was_segmented(tmp_path: Path, capsys: p
 
 
 def test_figure_7_has_facts_of_every_mask_and_the_head_room(
-    tiny: TinyData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny: TinyData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("psis_bench.plots.figure7.LEAST_AREA", 16)
     data, other = f"data={tiny.folder / 'data.yaml'}", f"other={tiny.folder / 'val.json'}"
-    arguments = ["plot", "figure7", data, other, "classes=dog,kite", f"out={tmp_path}/o", "format=png"]
+    arguments = ["plot", "figure7", data, other, "least=4", "classes=dog,kite", f"out={tmp_path}/o", "format=svg"]
     assert main(arguments) == 0
     whole = [annotation for annotation in tiny.val["annotations"] if not annotation["iscrowd"]]
     assert len(pd.read_csv(tmp_path / "o" / "figure7.csv")) == len(whole)
@@ -128,8 +127,13 @@ def test_figure_7_has_facts_of_every_mask_and_the_head_room(
     assert len(same) == len(whole)
     assert (same["mask_iou"] == 1.0).all(), "a file agrees with itself"
     assert "100.0 (mean of 4 classes)" in capsys.readouterr().out
+    assert ">crude → careful</text>" in (tmp_path / "o" / "figure7.svg").read_text()
     assert main([*arguments[:3], "classes=cow"]) == 2
     assert "there is no class 'cow'" in capsys.readouterr().err
+    assert main([*arguments[:3], "classes=dog", "least=500"]) == 2
+    assert "no mask of dog has 500 x 500 pixels; give least=250 or less" in capsys.readouterr().err
+    assert main(["plot", "figure7", str(tmp_path)]) == 2
+    assert "figure7 is drawn from a data set, not from runs" in capsys.readouterr().err
 
 
 def test_pictures_keep_their_proportions() -> None:

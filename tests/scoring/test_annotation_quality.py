@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from pycocotools import mask as coco_mask
 
-from psis_bench.scoring.annotation_quality import class_summary, mask_facts, mutual_iou, quality_table
+from psis_bench.scoring.annotation_quality import class_summary, mask_facts, mutual_iou, quality_table, with_care
 
 SIZE = {"height": 40, "width": 60}
 
@@ -74,6 +75,22 @@ def test_crowds_and_instances_without_a_mask_are_left_out() -> None:
     assert list(summary.index) == ["cat", "dog"], "the crudest class first"
     assert summary.loc["cat", "median_detail"] == pytest.approx(10.0)
     assert summary.loc["dog", "several_polygons"] == 1.0
+
+
+def test_care_is_the_mean_rank_in_a_class() -> None:
+    nan = math.nan
+    table = pd.DataFrame(
+        {
+            "name": ["cat", "dog", "cat", "cat", "cow", "elk", "elk"],
+            "detail": [9.0, 7.0, 1.0, 5.0, nan, nan, nan],
+            "polygons": [1.0, 2.0, 1.0, 3.0, 1.0, 1.0, 4.0],
+            "holes": [0.0, 1.0, 0.0, 0.0, 2.0, 3.0, 3.0],
+        }
+    )
+    # Cats: by detail 1, 0, 1/2; by parts 1/4, 1/4, 1, of which two are alike; by holes all three are. A class of one is
+    # half-way, and run lengths have no corners.
+    wanted = [(1 + 0.25 + 0.5) / 3, 0.5, (0 + 0.25 + 0.5) / 3, (0.5 + 1 + 0.5) / 3, 0.5, 0.25, 0.75]
+    assert with_care(table)["care"].tolist() == pytest.approx(wanted)
 
 
 def test_objects_are_paired_by_their_boxes_and_compared_by_their_masks() -> None:
