@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,6 +76,10 @@ class Detections:
         kept[order[rank < limit]] = True
         return self.where(kept)
 
+    def without_masks(self) -> Detections:
+        """Return the same boxes as detections that have no masks."""
+        return replace(self, has_mask=np.zeros(len(self), bool), strings=(), mask_areas=np.zeros(0, np.int64))
+
     def where(self, kept: Flags) -> Detections:
         """Return those where ``kept``, bool (N,), is True."""
         kept_masks = kept[self.has_mask]
@@ -125,11 +129,11 @@ def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detection
         for column, values in zip(columns.values(), found, strict=True):
             column.append(values)
     return Detections(
-        images=_joined(columns["images"], np.int64),
-        categories=_joined(columns["categories"], np.int64),
-        scores=_joined(columns["scores"], np.float64),
-        boxes=_joined(columns["boxes"], np.float64).reshape(-1, 4),
-        sizes=_joined(columns["sizes"], np.int64).reshape(-1, 2),
+        images=_joined(columns.pop("images"), np.int64),
+        categories=_joined(columns.pop("categories"), np.int64),
+        scores=_joined(columns.pop("scores"), np.float64),
+        boxes=_joined(columns.pop("boxes"), np.float64).reshape(-1, 4),
+        sizes=_joined(columns.pop("sizes"), np.int64).reshape(-1, 2),
         has_mask=_joined(has_mask, np.bool_),
         strings=MaskTexts(texts),
         mask_areas=_joined(areas, np.int64),

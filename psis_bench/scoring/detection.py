@@ -109,6 +109,7 @@ def evaluate_detections(
     """
     limits = _limits(max_detections)
     if len(truth.category_ids) and len(truth.image_ids):
+        detections = detections.without_masks() if iou_type == "bbox" else detections
         run = run_hotcoco if hotcoco_is_usable(engine) else run_pycocotools
         curves = by_classes(truth, detections, lambda part, found: run(part, found, iou_type, limits))
     else:

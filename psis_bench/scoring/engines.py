@@ -33,7 +33,7 @@ from psis_bench.scoring.checked_detections import Detections
 from psis_bench.scoring.comparable import can_find
 from psis_bench.scoring.curves import Curves
 from psis_bench.scoring.ground_truth import Floats, GroundTruth
-from psis_bench.scoring.mask_texts import listed_texts
+from psis_bench.scoring.mask_texts import texts_as_bytes
 
 Engine = Literal["auto", "hotcoco", "pycocotools"]
 IouType = Literal["bbox", "segm"]
@@ -151,7 +151,7 @@ def _compared_masks(truth: GroundTruth, detections: Detections) -> list[dict[str
     without_pixels = [{"size": pair, "counts": encode_string(np.array([pair[0] * pair[1]]))} for pair in sides]
     masks = [without_pixels[place] for place in which]
     compared = can_find(truth, detections)
-    rles = _rles(listed_texts(detections.strings, compared), sizes[compared])
+    rles = _rles(texts_as_bytes(detections.strings, compared), sizes[compared])
     for place, rle in zip(compared.tolist(), rles, strict=True):
         masks[place] = rle
     return masks
@@ -236,7 +236,7 @@ def _categories(truth: GroundTruth) -> list[dict[str, Any]]:
     return [{"id": number, "name": str(number)} for number in range(1, len(truth.category_ids) + 1)]
 
 
-def _rles(strings: Sequence[str], sizes: Ints) -> list[dict[str, Any]]:
+def _rles(strings: Sequence[str | bytes], sizes: Ints) -> list[dict[str, Any]]:
     sides, which = _distinct(sizes)
     with without_garbage_collection():
         return [{"size": sides[place], "counts": string} for string, place in zip(strings, which, strict=True)]

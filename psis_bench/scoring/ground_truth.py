@@ -74,9 +74,12 @@ class GroundTruth:
     @cached_property
     def instance_masks(self) -> RunLengths:
         """The masks of `instances`, in that order."""
-        strings = [self.strings[place] for place in self.instances]
-        sizes = self.sizes_of(self.images[self.instances])
-        return decode_masks(strings, sizes[:, 0] * sizes[:, 1])
+        return self.masks_at(self.instances)
+
+    def masks_at(self, places: Ints) -> RunLengths:
+        """Return the masks of annotations that have one."""
+        sizes = self.sizes_of(self.images[places])
+        return decode_masks([self.strings[place] for place in places.tolist()], sizes[:, 0] * sizes[:, 1])
 
     @cached_property
     def sizes(self) -> dict[int, tuple[int, int]]:

@@ -62,6 +62,7 @@ def evaluate_lvis(
         UserError: ``engine="hotcoco"`` cannot be used here.
     """
     counted = _counted(truth, measure)
+    detections = detections.without_masks() if measure == "bbox" else detections
     sought = _sought(counted, detections, federation, measure)
     limits = (max_detections,)
     if not len(truth.category_ids) or not len(truth.image_ids):

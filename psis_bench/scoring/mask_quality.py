@@ -111,7 +111,7 @@ def quality_of(
         values["boundary_iou"] = evaluation.boundaries
     above = {int(category["id"]): str(category.get("supercategory") or "") for category in categories}
     axes = {
-        "size": sizes_of(truth.instance_masks.areas().astype(np.float64)),
+        "size": sizes_of(truth.mask_pixels[truth.instances].astype(np.float64)),
         "aspect": aspects_of(truth.boxes[places, 2], truth.boxes[places, 3]),
         "supercategory": np.array([above[category] for category in evaluation.categories.tolist()], np.str_),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import compress
-from typing import overload
+from typing import NamedTuple, overload
 
 import numpy as np
 
@@ -17,15 +17,18 @@ Chunk = tuple[bytes, Ints]
 
 
 class MaskTexts(Sequence[str]):
-    """Texts in chunks.
+    """Texts in chunks; a choice of them shares their characters.
 
     Args:
         chunks: The texts, in their order.
     """
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
-        self._chunks = list(chunks)
-        self._starts = offsets_of(np.array([len(offsets) - 1 for _, offsets in self._chunks], np.int64)).tolist()
+        self._hold([_Cuts(data, offsets[:-1], offsets[1:]) for data, offsets in chunks])
+
+    def _hold(self, parts: list[_Cuts]) -> None:
+        self._parts = parts
+        self._starts = offsets_of(np.array([len(part.starts) for part in parts], np.int64)).tolist()
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -43,14 +46,15 @@ class MaskTexts(Sequence[str]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"there is no text {index} among {len(self)}")
         index %= len(self)
-        chunk = bisect_right(self._starts, index) - 1
-        data, offsets = self._chunks[chunk]
-        nth = index - self._starts[chunk]
-        return data[offsets[nth] : offsets[nth + 1]].decode("ascii")
+        part = bisect_right(self._starts, index) - 1
+        data, starts, stops = self._parts[part]
+        nth = index - self._starts[part]
+        return data[starts[nth] : stops[nth]].decode("ascii")
 
     def __iter__(self) -> Iterator[str]:
-        for data, offsets in self._chunks:
-            yield from _cut(data, offsets[:-1], offsets[1:])
+        for data, starts, stops in self._parts:
+            for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+                yield data[start:stop].decode("ascii")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
@@ -61,32 +65,32 @@ class MaskTexts(Sequence[str]):
 
     def where(self, kept: Flags) -> MaskTexts:
         """Return those where ``kept``, bool (N,), is True."""
-        chunks: list[Chunk] = []
-        for (data, offsets), start, stop in zip(self._chunks, self._starts[:-1], self._starts[1:], strict=True):
+        parts: list[_Cuts] = []
+        for part, start, stop in zip(self._parts, self._starts[:-1], self._starts[1:], strict=True):
             own = kept[start:stop]
-            if own.all():
-                chunks.append((data, offsets))
-            elif own.any():
-                lengths = np.diff(offsets)
-                characters = np.frombuffer(data, np.uint8)[np.repeat(own, lengths)]
-                chunks.append((characters.tobytes(), offsets_of(lengths[own])))
-        return MaskTexts(chunks)
+            if own.any():
+                parts.append(_Cuts(part.data, part.starts[own], part.stops[own]))
+        chosen = MaskTexts(())
+        chosen._hold(parts)
+        return chosen
 
-    def listed(self, places: Ints) -> list[str]:
-        """Return those at ``places``, int64 (n,), ascending, each as an object of its own."""
-        found: list[str] = []
+    def as_bytes(self, places: Ints) -> list[bytes]:
+        """Return the characters of those at ``places``, int64 (n,), ascending."""
+        found: list[bytes] = []
         bounds = np.searchsorted(places, self._starts)
-        for (data, offsets), start, low, high in zip(
-            self._chunks, self._starts[:-1], bounds[:-1], bounds[1:], strict=True
-        ):
-            own = places[low:high] - start
-            found += _cut(data, offsets[own], offsets[own + 1])
+        for part, first, low, high in zip(self._parts, self._starts[:-1], bounds[:-1], bounds[1:], strict=True):
+            data, own = part.data, places[low:high] - first
+            cuts = zip(part.starts[own].tolist(), part.stops[own].tolist(), strict=True)
+            found += [data[start:stop] for start, stop in cuts]
         return found
 
 
-def _cut(data: bytes, starts: Ints, stops: Ints) -> list[str]:
-    text = data.decode("ascii")
-    return [text[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+class _Cuts(NamedTuple):
+    """Characters, and where each of some texts in them begins and ends, int64 (n,)."""
+
+    data: bytes
+    starts: Ints
+    stops: Ints
 
 
 def chosen_texts(texts: Sequence[str], kept: Flags) -> Sequence[str]:
@@ -96,6 +100,8 @@ def chosen_texts(texts: Sequence[str], kept: Flags) -> Sequence[str]:
     return tuple(compress(texts, kept.tolist()))
 
 
-def listed_texts(texts: Sequence[str], places: Ints) -> list[str]:
-    """Return the texts at ``places``, int64 (n,), ascending, each as an object of its own."""
-    return texts.listed(places) if isinstance(texts, MaskTexts) else [texts[place] for place in places.tolist()]
+def texts_as_bytes(texts: Sequence[str], places: Ints) -> list[bytes]:
+    """Return the characters of the texts at ``places``, int64 (n,), ascending."""
+    if isinstance(texts, MaskTexts):
+        return texts.as_bytes(places)
+    return [texts[place].encode("ascii") for place in places.tolist()]

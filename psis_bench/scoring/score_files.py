@@ -57,9 +57,10 @@ def _per_class_csv(evaluation: Evaluation, resolved: ResolvedSplit) -> str:
 
 
 def _values_of_class(scores: GroupScores) -> dict[str, float | None]:
+    box, mask = (average.to_dict() if average else {} for average in (scores.box, scores.mask))
     values = {
-        **{f"box_{key}": scores.box.to_dict()[key] if scores.box else None for key in _AP_OF_CLASS},
-        **{f"mask_{key}": scores.mask.to_dict()[key] if scores.mask else None for key in _AP_OF_CLASS},
+        **{f"box_{key}": box.get(key) for key in _AP_OF_CLASS},
+        **{f"mask_{key}": mask.get(key) for key in _AP_OF_CLASS},
         "gt_box_miou": scores.gt_box_miou.class_mean if scores.gt_box_miou else None,
         "full_box_miou": scores.full_box.class_mean,
         "ellipse_miou": scores.ellipse.class_mean,
@@ -81,7 +82,7 @@ def _write_per_instance(path: Path, evaluation: Evaluation) -> None:
         "image_id": truth.images[places],
         "annotation_id": truth.annotation_ids[places],
         "category_id": truth.categories[places],
-        "area": truth.instance_masks.areas().astype(np.float64),
+        "area": truth.mask_pixels[places].astype(np.float64),
         "box_width": truth.boxes[places, 2],
         "box_height": truth.boxes[places, 3],
         "iou": ious,

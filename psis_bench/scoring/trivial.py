@@ -80,11 +80,10 @@ def _shape_ious(truth: GroundTruth, boxes: Floats, *, ellipses: tuple[bool, ...]
     areas = truth.mask_pixels[truth.instances]
     found: list[Floats] = [np.zeros(len(boxes)) for _ in ellipses]
     for first in range(0, len(boxes), _INSTANCES_AT_A_TIME):
-        stop = min(first + _INSTANCES_AT_A_TIME, len(boxes))
-        part = slice(first, stop)
+        part = slice(first, first + _INSTANCES_AT_A_TIME)
         columns = _columns(boxes[part], sizes[part])
         shapes = [_rows(boxes[part], sizes[part], columns, ellipse=ellipse) for ellipse in ellipses]
-        pieces = column_pieces(truth.instance_masks.between(first, stop), sizes[part, 0])
+        pieces = column_pieces(truth.masks_at(truth.instances[part]), sizes[part, 0])
         for values, rows, common in zip(found, shapes, _common_pixels(pieces, columns, shapes), strict=True):
             shape_areas = np.diff(offsets_of(rows.bottom - rows.top)[columns.offsets])
             values[part] = common / np.maximum(areas[part] + shape_areas - common, 1)

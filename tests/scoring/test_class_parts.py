@@ -15,7 +15,7 @@ from psis_bench.run_lengths import offsets_of
 from psis_bench.scoring import class_parts
 from psis_bench.scoring.detection import evaluate_detections
 from psis_bench.scoring.lvis import evaluate_lvis
-from psis_bench.scoring.mask_texts import MaskTexts, chosen_texts, listed_texts
+from psis_bench.scoring.mask_texts import MaskTexts, chosen_texts, texts_as_bytes
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 40])
@@ -59,7 +59,10 @@ def test_texts_are_a_sequence():
         assert list(chosen_texts(texts, np.array(kept))) == expected
         assert list(chosen_texts(tuple(plain), np.array(kept))) == expected
         for given in (texts, tuple(plain)):
-            assert listed_texts(given, np.flatnonzero(kept)) == expected
+            assert b" ".join(texts_as_bytes(given, np.flatnonzero(kept))).decode() == " ".join(expected)
+        assert (
+            list(chosen_texts(chosen_texts(texts, np.array(kept)), np.arange(len(expected)) % 2 == 1)) == expected[1::2]
+        )
     for beyond in (6, -7):
         with pytest.raises(IndexError):
             texts[beyond]
