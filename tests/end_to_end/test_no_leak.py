@@ -16,22 +16,18 @@ import pytest
 import torch
 from changed_masks import change_masks, no_masks, random_masks, same
 from fitting_size import fitting_settings
+from stopped_training import stop_in_the_third_iteration
 from tiny_data import SEEN, UNSEEN, TinyData
 
 from psis_bench.config import CROP_SOURCES, resolve_config
 from psis_bench.config_listing import check_name, config_names
 from psis_bench.engine.checkpoints import Weights, load_weights
-from psis_bench.engine.hooks import TrainLog
 from psis_bench.engine.train import train
 from psis_bench.models.compose import load_config
 from psis_bench.run import RunDirectory
 
 NARROW = ("narrow",)
 """Stands for the overrides that make a model of full size fit."""
-
-
-class StoppedError(Exception):
-    """Ends a training from within."""
 
 
 def cases() -> list[Any]:
@@ -61,22 +57,6 @@ def trained(tiny: TinyData, name: str, model: str, *more: str, stopped: bool = F
         stop_in_the_third_iteration(run)
     train(run)
     return load_weights(run.final_weights)
-
-
-def stop_in_the_third_iteration(run: RunDirectory) -> None:
-    """Train up to the checkpoint of the second iteration, and a little further."""
-    log = TrainLog.after_train_iter
-
-    def log_or_stop(hook: TrainLog, runner: Any, *more: Any, **named: Any) -> None:
-        if runner.iter + 1 == 3:
-            raise StoppedError
-        log(hook, runner, *more, **named)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainLog, "after_train_iter", log_or_stop)
-        with pytest.raises(StoppedError):
-            train(run)
-    assert not run.final_weights.exists()
 
 
 @pytest.mark.parametrize(("model", "crop_source", "more"), cases())
