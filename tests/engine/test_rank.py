@@ -160,9 +160,17 @@ def test_the_mean_of_the_shares_is_the_mean_over_all(monkeypatch: pytest.MonkeyP
     whole = {loss: loss(logits, targets, has_mask) for loss in (mask_cross_entropy, mask_dice)}
     monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
     monkeypatch.setattr("torch.distributed.get_world_size", lambda: 3)
-    monkeypatch.setattr("torch.distributed.all_reduce", lambda count: count.fill_(3.0))
+    counts: list[float] = []
+
+    def all_reduce(count: torch.Tensor) -> None:
+        counts.append(float(count))
+        count.fill_(3.0)
+
+    monkeypatch.setattr("torch.distributed.all_reduce", all_reduce)
     for loss, expected in whole.items():
+        counts.clear()
         shares = [loss(logits[part], targets[part], has_mask[part]) for part in (slice(0, 3), slice(3, 4), slice(4, 7))]
+        assert counts == [2.0, 1.0, 0.0]  # the others wait for the process without masks, too
         assert float(shares[2]) == 0.0
         assert sum(map(float, shares)) / 3 == pytest.approx(float(expected), rel=1e-6)
 
