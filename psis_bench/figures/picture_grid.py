@@ -18,6 +18,8 @@ Picture = npt.NDArray[np.uint8]
 
 _GAP: Final = 0.04
 _TEXT: Final = 0.16
+_MOST_LETTERS: Final = 15
+"""Letters of a heading that fit over a picture of 1.5 inches."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,12 @@ def plot_picture_grid(
                 aspect="auto",
             )
             ax.text(x, down * step + 1.0, tile.text, ha="center", va="top", fontsize=7.5, color=style.INK)
+    longest = max((len(line) for heading in columns for line in heading.splitlines()), default=0)
     for across, heading in enumerate(columns):
-        ax.text(across + 0.5, -0.03, heading, ha="center", va="bottom", fontweight="bold", color=style.INK)
+        ax.text(
+            across + 0.5, -0.03, heading, ha="center", va="bottom", fontweight="bold", color=style.INK,
+            fontsize=style.FONT_SIZE * min(1.0, _MOST_LETTERS / max(longest, 1)),
+        )  # fmt: skip
     for down, name in enumerate(names):
         ax.text(-0.03, down * step + 0.5, name, ha="right", va="center", rotation=90, color=style.INK)
     style.literal(ax.texts)

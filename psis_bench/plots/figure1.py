@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from psis_bench.data.coco_format import CocoFile
-    from psis_bench.figures.picture_grid import Tile
+    from psis_bench.figures.picture_grid import Picture, Tile
     from psis_bench.plots.measured import Measured
+    from psis_bench.report.thumbnails import Mask
 
 LEAST_SIDE = 32
 """Square root of the area of a box below which a mask cannot be judged by eye, in pixels."""
@@ -44,7 +45,7 @@ def make(request: Request) -> Made:
     from psis_bench.figures.picture_grid import grid_size, plot_picture_grid
 
     request.need_paths("psis-bench plot figure1 runs/voc2nonvoc/*seed0")
-    runs = [_shown(path) for path in request.paths]
+    runs = [shown(path) for path in request.paths]
     group = request.choice("group", ("unseen", "seen"), "unseen")
     table = choose([run.ious for run in runs], group=group, count=request.whole("rows", 5))
     coco, images = _data(runs[0].folder)
@@ -54,18 +55,31 @@ def make(request: Request) -> Made:
         names = headings(runs)
         plot_picture_grid(ax, rows, columns=["ground truth", *names])
         files = save_figure(request, ax, table)
-    lines = [f"{group} instances at even steps of (IoU of {names[-1]}) - (IoU of {names[0]}), largest first"]
+    count = len(runs) - 1
+    lines = [
+        f"{group} instances at even steps of iou_{count} - iou_0, largest first" if count else f"{group} instances"
+    ]
     lines += [f"iou_{place}: {run.measured.label}, {run.folder}" for place, run in enumerate(runs)]
     return Made(files=files, lines=lines)
 
 
 def headings(runs: Sequence[Shown]) -> list[str]:
-    """Return what stands over the columns: mask heads where they tell the runs apart, else models too, else folders."""
-    heads = [run.measured.mask_head or run.measured.model for run in runs]
-    both = ["\n".join(filter(None, (run.measured.model, run.measured.mask_head))) for run in runs]
-    folders = [run.folder.resolve().name for run in runs]
-    names = next((found for found in (heads, both) if len(set(found)) == len(runs)), folders)
-    return [f"{name} (probe)" if run.measured.is_probe else name for run, name in zip(runs, names, strict=True)]
+    """Return what stands over the columns: the mask heads or what else differs between the runs, else their folders."""
+    measured = [run.measured for run in runs]
+    lines = [
+        [run.mask_head or run.model for run in measured],
+        [run.model for run in measured],
+        [run.split for run in measured],
+        [run.crop_source or "its own crops" for run in measured],
+        [run.data for run in measured],
+        [f"{run.iterations} iterations" if run.iterations else "its own schedule" for run in measured],
+    ]
+    differing = [line for line in lines if len(set(line)) > 1] or lines[:1]
+    marks = [" (probe)" if run.is_probe else "" for run in measured]
+    names = ["\n".join(parts) + mark for *parts, mark in zip(*differing, marks, strict=True)]
+    if len(set(names)) == len(runs):
+        return names
+    return [run.folder.resolve().name + mark for run, mark in zip(runs, marks, strict=True)]
 
 
 def choose(tables: Sequence[pd.DataFrame], *, group: str, count: int) -> pd.DataFrame:
@@ -94,7 +108,12 @@ def choose(tables: Sequence[pd.DataFrame], *, group: str, count: int) -> pd.Data
     return table.iloc[places][columns].reset_index(drop=True)
 
 
-def _shown(path: Path) -> Shown:
+def shown(path: Path) -> Shown:
+    """Read a run.
+
+    Raises:
+        UserError: The folder holds several, or none with masks on ground-truth boxes of its data set as it is now.
+    """
     import pandas as pd
 
     from psis_bench.plots.measured import read_measured
@@ -144,7 +163,6 @@ def _data(folder: Path) -> tuple[CocoFile, Path]:
 
 
 def _row(record: Any, runs: Sequence[Shown], coco: CocoFile, images: Path) -> list[Tile]:
-    from psis_bench.figures import style
     from psis_bench.figures.picture_grid import Tile
     from psis_bench.report import thumbnails
     from psis_bench.report.pictures import decode_rle, read_masks
@@ -161,11 +179,21 @@ def _row(record: Any, runs: Sequence[Shown], coco: CocoFile, images: Path) -> li
     crop = thumbnails.cut(picture, window)
     truth = decode_rle(segmentation_to_rle(annotation["segmentation"], height, width))
     tiles = [Tile(thumbnails.draw_outline(crop, thumbnails.cut_mask(truth, window)), str(record["name"]))]
-    colour = style.rgb(style.group_style("unseen").colour)
     for place, run in enumerate(runs):
         mask = read_masks(run.folder / "predictions" / "gt_box_masks", {identity}).get(identity)
         drawn = thumbnails.in_grey(crop)
         if mask is not None:
-            drawn = thumbnails.draw_fill(drawn, thumbnails.cut_mask(decode_rle(mask), window), colour)
+            drawn = lit(drawn, thumbnails.cut_mask(decode_rle(mask), window))
         tiles.append(Tile(np.asarray(drawn), f"IoU {per_cent(float(record[f'iou_{place}']))}"))
     return tiles
+
+
+def lit(picture: Picture, mask: Mask) -> Picture:
+    """Return a grey picture with the mask in colour, and so light, on so dark a ground, that it is told without it."""
+    from psis_bench.figures import style
+    from psis_bench.report import thumbnails
+
+    colour = style.rgb(style.group_style("unseen").colour)
+    light = (colour[0] // 2 + 127, colour[1] // 2 + 127, colour[2] // 2 + 127)
+    ground = np.where(mask[..., None] > 0, picture, (0.4 * picture).astype(np.uint8))
+    return thumbnails.draw_fill(ground, mask, light)

@@ -102,18 +102,15 @@ def _tile(record: Any, coco: CocoFile, images: Path) -> Tile:
     mask = thumbnails.cut_mask(decode_rle(segmentation_to_rle(annotation["segmentation"], height, width)), window)
     colour = style.rgb(style.group_style("seen").colour)
     drawn = thumbnails.draw_fill(thumbnails.cut(picture, window), mask, colour, strength=0.35)
-    return Tile(drawn, _facts(record))
+    return Tile(thumbnails.draw_outline(drawn, mask), _facts(record))
 
 
 def _facts(record: Any) -> str:
-    """Return what orders the masks of a class, as in ``5.0 corners/100 px, 2 parts, 1 hole``."""
+    """Return what orders the masks of a class, as in ``5.0 corners/100 px`` and below it ``2 parts, 1 hole``."""
     parts, holes = int(record["polygons"]), int(record["holes"])
-    texts = [] if math.isnan(record["detail"]) else [f"{record['detail']:.1f} corners/100 px"]
-    if parts > 1 or not texts:
-        texts.append(f"{parts} part{'s' * (parts != 1)}")
-    if holes:
-        texts.append(f"{holes} hole{'s' * (holes != 1)}")
-    return ", ".join(texts)
+    counts = [f"{parts} part{'s' * (parts != 1)}", f"{holes} hole{'s' * (holes != 1)}"]
+    lines = [] if math.isnan(record["detail"]) else [f"{record['detail']:.1f} corners/100 px"]
+    return "\n".join([*lines, ", ".join(counts[: 2 if holes else 1])])
 
 
 def _lines(summary: pd.DataFrame, classes: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from psis_bench.config import config_to_yaml, resolve_config
 from psis_bench.data.coco_format import read_coco
 from psis_bench.figures import style
 from psis_bench.figures.picture_grid import Tile, grid_size, plot_picture_grid
-from psis_bench.plots.figure1 import LEAST_SIDE, choose
+from psis_bench.plots.figure1 import LEAST_SIDE, choose, headings, lit, shown
 from psis_bench.rle import segmentation_to_rle
 from psis_bench.scoring.records import write_part
 
@@ -69,9 +69,33 @@ def test_figure_1_shows_the_same_objects_of_each_run(
     assert table["difference"].tolist() == pytest.approx([0.2, 0.2])
     assert not set(table["name"]) & set(SEEN)
     picture = (tmp_path / "o" / "figure1.svg").read_text()
-    for text in ("ground truth", "one", "two (probe)", *(f"IoU {100 * iou:.1f}" for iou in table["iou_1"])):
+    for text in (
+        "ground truth",
+        "hourglass20",
+        "hourglass20 (probe)",
+        *(f"IoU {100 * iou:.1f}" for iou in table["iou_1"]),
+    ):
         assert f">{text}</text>" in picture
     assert picture.count("<image ") == 2 * 3, "pictures are kept apart"
+
+
+def test_columns_are_named_by_what_tells_the_runs_apart(tiny: TinyData) -> None:
+    first, same, longer = (scored(tiny, name, iou=0.5) for name in ("one", "two", "three"))
+    config = (longer / "config.yaml").read_text()
+    (longer / "config.yaml").write_text(config.replace("iterations: 4", "iterations: 5"))
+    names = headings([shown(first), shown(longer)])
+    assert names == ["4 iterations", "5 iterations"]
+    assert headings([shown(first), shown(same)]) == ["one", "two"]
+    assert headings([shown(first)]) == ["hourglass20"]
+
+
+def test_a_mask_is_told_from_the_ground_without_colours() -> None:
+    picture = np.broadcast_to(np.arange(256, dtype=np.uint8)[None, :, None], (6, 256, 3))
+    mask = np.zeros((6, 256), np.uint8)
+    mask[:3] = 1
+    grey = cv2.cvtColor(lit(picture, mask), cv2.COLOR_RGB2GRAY)
+    # The second and third rows from the edge: on it is a line.
+    assert grey[1].min() > grey[4].max()
 
 
 def test_figure_1_refuses_a_run_of_other_pictures(
