@@ -1,8 +1,8 @@
 """CPMask in a size for two CPU cores: ResNet-18-FPN with half the channels, images of 224 pixels.
 
 Everything as in ``cpmask/r101.py`` but narrower and from scratch, with plain batch norm, a level of stride 4 for its
-small images, and fewer convolutions before boxes and boundaries. Detections below 0.1, most of what so short a training finds, are not segmented. Not
-a model of the paper.
+small images, and fewer convolutions before boxes and boundaries. Detections below 0.1, most of what so short a training
+finds, are not segmented. Not a model of the paper.
 Command: ``psis-bench run split=voc2nonvoc model=cpmask/small``.
 """
 
