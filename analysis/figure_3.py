@@ -34,7 +34,10 @@ def run(arguments: list[str]) -> int:
     defaults = [f"{key}={value}" for key, value in DEFAULTS.items() if key not in given]
     folder = given.get("out", DEFAULTS["out"])
     code = main(["sweep", *defaults, *arguments])
-    return main(["plot", "figure3", folder, f"out={folder}/figures"]) or code if code in (0, 1) else code
+    if code not in (0, 1) or {"--dry-run", "launcher=print"} & set(arguments):
+        return code
+    drawn = main(["plot", "figure3", folder, f"out={folder}/figures"])
+    return code or drawn
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def run(arguments: list[str]) -> int:
     defaults = [f"{key}={value}" for key, value in (("split", SPLITS), ("out", OUT)) if key not in given]
     folder = next((a.removeprefix("out=") for a in arguments if a.startswith("out=")), OUT)
     code = main(["sweep", *defaults, *arguments])
-    if code not in (0, 1):
+    if code not in (0, 1) or {"--dry-run", "launcher=print"} & set(arguments):
         return code
     drawn = [main(["plot", name, folder, f"out={folder}/figures"]) for name in ("figure5a", "figure5b")]
     return code or max(drawn)

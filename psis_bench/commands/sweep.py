@@ -22,6 +22,7 @@ LAUNCHERS = ("local", "slurm", "print")
 _SETTINGS = ("out", "launcher", "parallel", "retries", "until", "wait", "probe")
 _STAGES = ("train", "predict", "score", "report")
 _MOST_REPORTED = 2000
+_LEAVE = "leave it out"
 
 
 @dataclass(kw_only=True)
@@ -160,8 +161,11 @@ def _read_probe(sweep: Sweep, given: Mapping[str, str], settings: Mapping[str, s
         wanted, settings = True, {**{key: str(value).lower() for key, value in before.items()}, **settings}
     if wanted:
         sweep.probe = ProbeSettings.read(settings)
-        sweep.until = _one_of("until", given.get("until", "score"), ("score",))
-        _one_of("launcher", sweep.launcher, ("local",))
+        if sweep.launcher != "local":
+            raise UserError(f"probe=true is one process, so that launcher={sweep.launcher} has no meaning", cure=_LEAVE)
+        if given.get("until", "score") != "score":
+            raise UserError(f"probe=true ends with scores, so that until={given['until']} has no meaning", cure=_LEAVE)
+        sweep.until = "score"
     elif settings:
         raise UserError(f"probe.{next(iter(settings))}= goes with probe=true", cure="add probe=true")
 

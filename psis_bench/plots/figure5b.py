@@ -68,4 +68,6 @@ def _lines(
         )
     else:
         lines.append("there is no run with masks of all classes, so scores are drawn, not ratios")
+    if matrix.seen.any():
+        lines.append("a dot marks a target whose own masks were in training")
     return lines

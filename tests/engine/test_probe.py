@@ -210,3 +210,17 @@ def test_a_source_without_masks_and_a_model_without_a_detector_are_told(tiny: Ti
 def test_settings_are_checked(values: dict[str, str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         ProbeSettings.read(values)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["launcher=slurm"], "probe=true is one process, so that launcher=slurm has no meaning; leave it out"),
+        (["until=train"], "probe=true ends with scores, so that until=train has no meaning; leave it out"),
+    ],
+)
+def test_what_a_probe_has_no_use_for_is_refused(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", "split=single_source/cat", "probe=true", *words, f"out={tmp_path}"]) == 2
+    assert message in capsys.readouterr().err
