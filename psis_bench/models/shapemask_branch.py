@@ -160,25 +160,13 @@ class ShapeMaskBranch(BaseModule):
             outer.append(outer_boxes(boxes[-1], height, width, scale=self.outer_scale))
             owners.append(chosen)
         found = self(features, bbox2roi(boxes), bbox2roi(outer))
-        wanted = {
-            size: torch.cat(
-                [
-                    soft_mask_targets(sample.gt_instances.masks, places, chosen, size).ge(0.5).to(features[0].dtype)
-                    for sample, places, chosen in zip(samples, outer, owners, strict=True)
-                ]
-            )
-            for size in {found.coarse.shape[-1], found.fine.shape[-1]}
-        }
-        small, large = wanted[found.coarse.shape[-1]], wanted[found.fine.shape[-1]]
+        small, large = (binary_targets(samples, outer, owners, like=logits) for logits in (found.coarse, found.fine))
         cross_entropy = functional.binary_cross_entropy_with_logits
-        pixels = {
-            "loss_prior": ((found.prior - small).square() / 2, small),
-            "loss_coarse": (cross_entropy(found.coarse, small, reduction="none"), small),
-            "loss_mask": (cross_entropy(found.fine, large, reduction="none"), large),
-        }
+        prior_weight, coarse_weight, fine_weight = self.weights
         return {
-            name: weight * over_foreground(losses, targets)
-            for weight, (name, (losses, targets)) in zip(self.weights, pixels.items(), strict=True)
+            "loss_prior": prior_weight * over_foreground((found.prior - small).square() / 2, small),
+            "loss_coarse": coarse_weight * over_foreground(cross_entropy(found.coarse, small, reduction="none"), small),
+            "loss_mask": fine_weight * over_foreground(cross_entropy(found.fine, large, reduction="none"), large),
         }
 
     def training_boxes(self, instances: Any, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -209,6 +197,22 @@ class ShapeMaskBranch(BaseModule):
     def frames(self, boxes: Tensor, height: float, width: float) -> Tensor:
         """Return the boxes (N, 4) that the masks of given boxes cover, in an image of this size."""
         return outer_boxes(boxes, height, width, scale=self.outer_scale)
+
+
+def binary_targets(samples: list[Any], frames: list[Tensor], indices: list[Tensor], *, like: Tensor) -> Tensor:
+    """Return masks (T, S, S) of 0 and 1 with the shape and type of ``like``.
+
+    Args:
+        samples: As in `ShapeMaskBranch.loss`.
+        frames: For each image the boxes that the masks cover, (N, 4) xyxy in input pixels.
+        indices: For each image the instances (N,) that they are of.
+        like: (T, S, S).
+    """
+    parts = [
+        soft_mask_targets(sample.gt_instances.masks, boxes, chosen, like.shape[-1])
+        for sample, boxes, chosen in zip(samples, frames, indices, strict=True)
+    ]
+    return torch.cat(parts).ge(0.5).to(like.dtype)
 
 
 def mean_inside(features: Tensor, logits: Tensor) -> Tensor:
