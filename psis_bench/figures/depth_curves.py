@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MARKERS: Final = ("o", "s", "D", "^", "v", "P")
+_LEAST_STEP: Final = 1.2
+"""Factor between the depths of two neighbouring ticks."""
 
 
 def plot_depth_curves(ax: Axes, table: pd.DataFrame, *, label: str) -> Axes:
@@ -52,13 +54,22 @@ def plot_depth_curves(ax: Axes, table: pd.DataFrame, *, label: str) -> Axes:
                 label=family if filled else None,
             )
     ax.set_xscale("log", base=2)
-    depths = sorted(set(table["depth"]))
+    depths = _apart(sorted(set(table["depth"])))
     ax.set_xticks(depths, [f"{depth:g}" for depth in depths])
     ax.set_xticks([], minor=True)
     style.percent_axis(ax, "y")
     style.dress(ax, x_label="layers of the mask head", y_label=label)
     _legend(ax, seen=bool((table["group"] == "seen").any()))
     return ax
+
+
+def _apart(depths: list[float]) -> list[float]:
+    """Return those of ascending depths whose numbers do not run into each other on a logarithmic axis."""
+    kept: list[float] = []
+    for depth in depths:
+        if not kept or depth >= _LEAST_STEP * kept[-1]:
+            kept.append(depth)
+    return kept
 
 
 def _legend(ax: Axes, *, seen: bool) -> None:

@@ -129,6 +129,23 @@ def _lines(summary: pd.DataFrame, classes: Sequence[str]) -> list[str]:
     return lines
 
 
+def _check_sizes(coco: CocoFile, others: Sequence[Any], path: Path) -> None:
+    """Refuse masks of the same image at another size, which would seem to be of other objects.
+
+    Raises:
+        UserError: There are.
+    """
+    sizes = {image["id"]: (image["width"], image["height"]) for image in coco.images}
+    for image in others:
+        size, other = sizes.get(image["id"]), (image["width"], image["height"])
+        if size not in (None, other):
+            raise UserError(
+                f"image {image['id']} is {other[0]} x {other[1]} pixels, in {coco.path} it is {size[0]} x {size[1]}",
+                where=str(path),
+                cure="give annotations of the images at the same size",
+            )
+
+
 def _head_room(request: Request, coco: CocoFile) -> tuple[list[Path], list[str]]:
     """Compare with a second annotation file of the same images."""
     from psis_bench.files import write_text
@@ -137,6 +154,7 @@ def _head_room(request: Request, coco: CocoFile) -> tuple[list[Path], list[str]]
     path = Path(request.values["other"]).expanduser()
     try:
         other = json.loads(path.read_text(encoding="utf-8"))
+        _check_sizes(coco, other["images"], path)
         ours = {"images": coco.images, "annotations": coco.annotations, "categories": coco.categories}
         table = mutual_iou(ours, other)
     except FileNotFoundError:

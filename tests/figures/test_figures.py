@@ -15,6 +15,7 @@ from matplotlib.container import ErrorbarContainer
 
 from psis_bench.figures import style
 from psis_bench.figures.class_bars import plot_class_bars
+from psis_bench.figures.depth_curves import plot_depth_curves
 from psis_bench.figures.iou_by_size import plot_iou_by_size
 from psis_bench.figures.iou_distribution import plot_iou_distribution
 from psis_bench.figures.seen_vs_unseen import plot_mask_generalization
@@ -169,3 +170,10 @@ def test_every_colour_has_one_role() -> None:
     colours += [look.colour for look in style.GROUPS.values()]
     assert len(colours) == len(set(colours))
     assert style.rgb("#0072b2") == (0, 114, 178)
+
+
+def test_numbers_of_near_depths_do_not_run_into_each_other() -> None:
+    depths = [4, 8, 9, 15, 16, 20, 21, 51, 52]
+    table = pd.DataFrame({"depth": depths}).assign(family="a", group="unseen", mean=0.5, low=0.4, high=0.6)
+    ax = plot_depth_curves(style.new_axes(), table, label="mask AP")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["4", "8", "15", "20", "51"]

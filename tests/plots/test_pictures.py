@@ -152,6 +152,11 @@ def test_figure_7_has_facts_of_every_mask_and_the_head_room(
     assert (same["mask_iou"] == 1.0).all(), "a file agrees with itself"
     assert "100.0 (mean of 4 classes)" in capsys.readouterr().out
     assert ">crude → careful</text>" in (tmp_path / "o" / "figure7.svg").read_text()
+    larger = tmp_path / "larger.json"
+    images = [{**image, "width": 2 * image["width"]} for image in tiny.val["images"]]
+    larger.write_text(json.dumps({**tiny.val, "images": images}))
+    assert main([*arguments, f"other={larger}"]) == 2
+    assert f"larger.json: image {images[0]['id']} is " in capsys.readouterr().err
     assert main([*arguments[:3], "classes=cow"]) == 2
     assert "there is no class 'cow'" in capsys.readouterr().err
     assert main([*arguments[:3], "classes=dog", "least=500"]) == 2
