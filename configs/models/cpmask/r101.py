@@ -91,8 +91,8 @@ model = dict(
 train_pipeline = [
     dict(type="LoadCheckedImage"),
     dict(type="LoadMaskSupervision"),
-    # Short side 640 to 800.
-    dict(type="RandomResize", scale=(1333, 800), ratio_range=(0.8, 1.0), keep_ratio=True),
+    # Short side 640 to 800; the long side is at most 1333 whatever the short one is.
+    dict(type="RandomResize", scale=[(1333, 640), (1333, 800)], keep_ratio=True),
     dict(type="RandomFlip", prob=0.5),
     dict(type="PackMaskSupervision"),
 ]
