@@ -40,7 +40,7 @@ def run(arguments: list[str]) -> int:
         out.print(f"{name}: {seconds:.0f} s, {_processor_seconds() - processor:.0f} s of processor time")
     matrices = [assemble(find_entries([folder / name]), metric="gt_box_miou") for name in ("full", "probe")]
     for what, found in agreements(*matrices).items():
-        out.print(f"{what:<18} {_told(what, found)}")
+        out.print(f"{what:<18} {_told(what, found)}", soft_wrap=True)
     return 0
 
 
