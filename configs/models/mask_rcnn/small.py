@@ -1,7 +1,7 @@
 """Mask R-CNN with one mask for any class, in a size for two CPU cores: ResNet-18-FPN, images of 224 pixels.
 
-Everything as in ``agnostic_r50.py`` but narrower and from scratch, with plain batch norm in the backbone, a sixteenth of
-the boxes to learn from, half of them objects, and a mask head of 12 and 32 channels. Not a model of the paper.
+Everything as in ``agnostic_r50.py`` but narrower and from scratch, with plain batch norm in the backbone, a sixteenth
+of the boxes to learn from, half of them objects, and a mask head of 12 and 32 channels. Not a model of the paper.
 Command: ``psis-bench run split=voc2nonvoc model=mask_rcnn/small``.
 """
 
