@@ -205,8 +205,16 @@ def _train_inputs(run: RunDirectory, hashes: FileHashes) -> dict[str, str]:
         "seen classes": sha256_of_json(sorted(run.split.seen)),
         "training annotations": hashes.of(dataset.train.annotations, cure=_DATA_CURE),
         "rule for bad boxes": dataset.on_bad_boxes,
+        **_prior_inputs(run, hashes),
         **_teacher_inputs(run, hashes),
     }
+
+
+def _prior_inputs(run: RunDirectory, hashes: FileHashes) -> dict[str, str]:
+    """Return the content of shape priors that are given; nothing for a training that makes its own or has none."""
+    given = [value for key, value in run.config.mm.items() if key.endswith(".priors") and isinstance(value, str)]
+    cure = "make it with psis-bench data priors, or leave it out"
+    return {"shape priors": sha256_of_json([hashes.of(Path(path), cure=cure) for path in given])} if given else {}
 
 
 def _teacher_inputs(run: RunDirectory, hashes: FileHashes) -> dict[str, str]:

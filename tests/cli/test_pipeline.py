@@ -91,6 +91,20 @@ def test_training_is_never_thrown_away_unasked(workshop: Workshop, change, capsy
     assert run(workshop, "overwrite=train") == ALL
 
 
+def test_given_shape_priors_count_by_their_content(workshop: Workshop, capsys: pytest.CaptureFixture[str]):
+    file = workshop.folder / "shapes.npz"
+    key = f"mm.model.mask_branch.priors={file}"
+    assert run(workshop, key, code=2) == []
+    assert f"{file}: no such file; make it with psis-bench data priors" in capsys.readouterr().err
+    file.write_bytes(b"one")
+    assert run(workshop, key) == ALL
+    file.write_bytes(b"one")
+    assert run(workshop, key) == []
+    file.write_bytes(b"other")
+    assert run(workshop, key, code=2) == []
+    assert "trained from something else: shape priors changed; add overwrite=train" in capsys.readouterr().err
+
+
 def test_another_configuration_is_refused_by_its_keys(workshop: Workshop, capsys: pytest.CaptureFixture[str]):
     run(workshop)
     capsys.readouterr()
