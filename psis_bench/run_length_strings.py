@@ -83,6 +83,23 @@ def measure_strings(data: npt.NDArray[np.uint8], offsets: Ints, pixels: Ints) ->
     return areas, empty
 
 
+def has_padded_numbers(data: npt.NDArray[np.uint8], offsets: Ints) -> npt.NDArray[np.bool_]:
+    """Tell which masks have a number in more groups than an encoder writes, bool (N,).
+
+    Args:
+        data: uint8 (B,): strings that `measure_strings` has passed.
+        offsets: int64 (N + 1,): as there.
+    """
+    codes = data - np.uint8(48)
+    # The last of several groups says nothing when it only repeats the sign, the fifth bit of the group before.
+    before, last = codes[:-1], codes[1:]
+    says_nothing = last == np.where(before & np.uint8(16), np.uint8(31), np.uint8(0))
+    places = np.flatnonzero((before >= 32) & says_nothing)
+    found = np.zeros(len(offsets) - 1, bool)
+    found[np.searchsorted(offsets, places, side="right") - 1] = True
+    return found
+
+
 def _decoded(data: npt.NDArray[np.uint8], offsets: Ints, pixels: Ints) -> Iterator[tuple[int, RunLengths]]:
     """Yield some masks at a time, and which is the first of them."""
     for first, stop in batches(offsets):

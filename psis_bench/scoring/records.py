@@ -17,16 +17,15 @@ import numpy.typing as npt
 
 from psis_bench.errors import UserError
 from psis_bench.files import atomic_path
-from psis_bench.rle import check_rle, segmentation_to_rle
 from psis_bench.run_length_strings import RleError, decode_strings, encode_string, measure_strings
 from psis_bench.run_lengths import Ints, RunLengths, merge_empty_runs, offsets_of
 from psis_bench.scoring.arrow_columns import flat_boxes, is_null, numbers_of
 from psis_bench.scoring.json_results import load_results
+from psis_bench.scoring.result_columns import columns_of_results
+from psis_bench.scoring.result_rows import Sizes, row_of_result
 
 _Found = TypeVar("_Found")
 Kind = Literal["detections", "gt_box_masks"]
-Sizes = Mapping[int, tuple[int, int]]
-"""Image id -> (height, width) in pixels."""
 
 _ROWS_AT_A_TIME = 8192
 AGAIN = "make the predictions again: psis-bench run ... overwrite=predict"
@@ -59,11 +58,14 @@ class Records:
         path: The file.
         first_row: Place of the first of these rows in the file, from 0.
         table: The rows, a ``pyarrow.RecordBatch`` of a schema of `schema_of`.
+        measured_areas: int64 (m,): the pixels of the masks that there are, where these have been checked already and
+            have no runs of no pixels.
     """
 
     path: Path
     first_row: int
     table: Any
+    measured_areas: Ints | None = None
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -99,6 +101,8 @@ class Records:
         Raises:
             UserError: As `masks`.
         """
+        if self.measured_areas is not None:
+            return self.measured_areas, np.zeros(len(self.measured_areas), bool)
         return self._of_strings(measure_strings)
 
     def checked_characters(self) -> tuple[bytes, Ints, Ints]:
@@ -228,8 +232,14 @@ def records_of_results(results: Sequence[Any], *, sizes: Sizes, path: Path = Pat
     """
     for first in range(0, len(results), _ROWS_AT_A_TIME):
         chosen = results[first : first + _ROWS_AT_A_TIME]
-        rows = [_row_of_result(path, first + place, result, sizes) for place, result in enumerate(chosen)]
-        yield Records(path=path, first_row=first, table=_batch_of_rows(rows))
+        found = columns_of_results(chosen, sizes)
+        if found is not None:
+            table = _batch_of_columns(found.columns)
+            yield Records(path=path, first_row=first, table=table, measured_areas=found.mask_areas)
+            continue
+        rows = [row_of_result(path, first + place, result, sizes) for place, result in enumerate(chosen)]
+        columns = {name: [row[name] for row in rows] for name in schema_of("detections").names}
+        yield Records(path=path, first_row=first, table=_batch_of_columns(columns))
 
 
 def _read_part(path: Path, kind: Kind, *, rows_before: int) -> Iterator[Records]:
@@ -274,54 +284,11 @@ def _check_nulls(records: Records, kind: Kind) -> None:
             raise records.error(int(np.argmax(is_null(flat_boxes(column)))) // 4, name, "the value is missing")
 
 
-def _row_of_result(path: Path, row: int, result: Any, sizes: Sizes) -> dict[str, Any]:
-    def error(field: str, what: str) -> UserError:
-        return UserError(what, where=f"{path}: row {row}, {field}")
-
-    if not isinstance(result, dict):
-        raise UserError("a result must be an object", where=f"{path}: row {row}")
-    for field in ("image_id", "category_id"):
-        if not _is_whole(result.get(field)) or abs(result[field]) >= 2**63:
-            raise error(field, f"must be a whole number, not {result.get(field)!r}")
-    if not _is_number(result.get("score")):
-        raise error("score", f"must be a number, not {result.get('score')!r}")
-    if result["image_id"] not in sizes:
-        raise error("image_id", f"the annotation file has no image {result['image_id']}")
-    height, width = sizes[result["image_id"]]
-    rle, box = result.get("segmentation"), result.get("bbox")
-    if rle is not None:
-        try:
-            check_rle(rle, height=height, width=width)
-            rle = segmentation_to_rle(rle, height, width)
-        except ValueError as reason:
-            raise error("segmentation", str(reason)) from reason
-        box = _box_around(rle) if box is None else box
-    if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
-        raise error("bbox", "must be four numbers x, y, width, height")
-    whole = {"image_id": result["image_id"], "category_id": result["category_id"], "height": height, "width": width}
-    return {**whole, "score": result["score"], "bbox": box, "mask": rle["counts"] if rle else None}
-
-
-def _box_around(rle: Mapping[str, Any]) -> list[float]:
-    from pycocotools import mask as coco_mask
-
-    return [float(side) for side in coco_mask.toBbox(rle)]
-
-
-def _batch_of_rows(rows: Sequence[Mapping[str, Any]]) -> Any:
+def _batch_of_columns(columns: Mapping[str, Any]) -> Any:
     import pyarrow as pa
 
     schema = schema_of("detections")
-    return pa.RecordBatch.from_arrays([_array([row[f.name] for row in rows], f) for f in schema], schema=schema)
-
-
-def _is_number(value: Any) -> bool:
-    # A whole number of hundreds of digits is none that a float can hold.
-    return isinstance(value, float) or (_is_whole(value) and abs(value) < 2**63)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return pa.RecordBatch.from_arrays([_array(columns[field.name], field) for field in schema], schema=schema)
 
 
 def _array(values: Any, field: Any) -> Any:
