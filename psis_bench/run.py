@@ -67,6 +67,9 @@ OUTPUTS: dict[Stage, tuple[str, ...]] = {
 }
 """What each stage writes, names in the run directory."""
 
+BEGINNINGS = frozenset({"mm_config.py", "mmengine", SHAPE_PRIORS})
+"""What a training writes before its first iteration: made again at once, so that nothing is lost with it."""
+
 RESULTS: dict[Stage, str] = {
     Stage.TRAIN: "checkpoints/final.safetensors",
     Stage.PREDICT: "predictions/manifest.json",
@@ -173,8 +176,8 @@ class RunDirectory:
         return self.state / f"started-{stage}.json"
 
     def has_results_of(self, stage: Stage) -> bool:
-        """Whether anything that the stage writes is there, finished or not."""
-        for name in OUTPUTS[stage]:
+        """Whether anything that the stage computes is there, finished or not; `BEGINNINGS` are nothing yet."""
+        for name in (name for name in OUTPUTS[stage] if name not in BEGINNINGS):
             path = self.path / name
             if path.is_file() or (path.is_dir() and any(path.iterdir())):
                 return True

@@ -23,6 +23,7 @@ from psis_bench import __version__
 from psis_bench.data.coco_format import CocoFile, read_coco
 from psis_bench.data.dataset_config import Subset
 from psis_bench.data.supervision import restrict_masks
+from psis_bench.engine.build_errors import BUILD_ERRORS, build_error
 from psis_bench.engine.checkpoints import load_weights, weights_sha256
 from psis_bench.engine.device import use_device
 from psis_bench.engine.predict import Predictor, load_predictor, predict_dataset
@@ -62,6 +63,10 @@ def pseudo_label(run: RunDirectory) -> Path:
     config = compose_run(run.config, classes=run.split.seen, max_detections=run.split.max_detections)
     if not config.trained or getattr(MODELS.get(config.model.type), LEARNS_NO_MASKS, False):
         raise UserError("the model learns from no masks, and so from no teacher", cure="leave teacher= out")
+    try:
+        MODELS.build(config.model)
+    except BUILD_ERRORS as error:
+        raise build_error(error, where=run.path) from error
     part = run.dataset.train
     coco = read_coco(part.annotations, images=part.images, on_bad_boxes=run.dataset.on_bad_boxes)
     seen = frozenset(run.split.resolve(coco.categories, where=str(part.annotations)).seen_ids)

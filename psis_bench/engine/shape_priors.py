@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,21 @@ def provide_shape_priors(config: Config, *, folder: Path, coco: CocoFile, seen: 
     names = sorted(seen)
     given = container[key]
     path = folder / SHAPE_PRIORS if given is None else Path(given)
-    if given is None and not path.is_file() and is_main_process():
+    if given is None and is_main_process() and not _is_made(path, coco=coco, seen=names, settings=settings):
         write_priors(path, make_priors(coco, seen=names, settings=settings))
     barrier()
     shape = (settings.clusters, settings.size, settings.size)
     check_priors(read_priors(path), where=path, coco=coco, seen=names, shape=shape)
     container[key] = str(path)
+
+
+def _is_made(path: Path, *, coco: CocoFile, seen: Sequence[str], settings: PriorSettings) -> bool:
+    """Whether a file has the priors already; those of a start that came to nothing may be of other settings."""
+    if not path.is_file():
+        return False
+    made = read_priors(path).provenance
+    wanted = {"annotations_sha256": coco.sha256, "seen": seen, **asdict(settings)}
+    return all(made.get(name) == value for name, value in wanted.items())
 
 
 def _check_model(beside: Any, settings: PriorSettings, *, where: str) -> None:

@@ -25,6 +25,7 @@ from psis_bench.console import progress
 from psis_bench.data.coco_format import read_coco
 from psis_bench.data.dataset_config import Subset
 from psis_bench.engine import stream, training_set  # noqa: F401 - registers data set, transforms and sampler
+from psis_bench.engine.build_errors import BUILD_ERRORS, build_error
 from psis_bench.engine.checkpoints import ResumableCheckpoint, last_checkpoint, save_weights
 from psis_bench.engine.data_parallel import wrapper_config
 from psis_bench.engine.device import use_device
@@ -38,9 +39,6 @@ from psis_bench.files import write_text
 from psis_bench.models import registered  # noqa: F401 - supplies mmcv's operations, so it comes before MMDetection
 from psis_bench.models.compose import compose_run
 from psis_bench.run import RunDirectory
-
-# What building from a config with a wrong name, value or argument raises, in MMEngine and below it.
-_BUILD_ERRORS = (AssertionError, AttributeError, IndexError, KeyError, NotImplementedError, TypeError, ValueError)
 
 
 def train(run: RunDirectory) -> None:
@@ -167,14 +165,8 @@ def build_runner(
         # MMEngine and pycocotools tell of each file that they read on standard output, where results go.
         with redirect_stdout(io.StringIO()):
             return _built(settings, device)
-    except _BUILD_ERRORS as error:
-        # MMEngine's text goes on about its documentation.
-        reason = str(error.args[0] if error.args else error).partition(". Please check")[0]
-        raise UserError(
-            f"cannot be built: {reason or type(error).__name__}",
-            where=str(folder / "mm_config.py"),
-            cure="correct the config or the mm. override that it comes from (--debug shows where)",
-        ) from error
+    except BUILD_ERRORS as error:
+        raise build_error(error, where=folder / "mm_config.py") from error
 
 
 def _built(settings: Config, device: torch.device) -> Runner:

@@ -278,3 +278,11 @@ def test_values_from_which_nothing_can_be_built(command: Command, argument: str,
     line = command.fails("train", argument)
     assert line.startswith(f"{command.folder / 'mm_config.py'}: cannot be built: ")
     assert told in line
+
+
+def test_the_corrected_command_runs_in_the_same_folder(command: Command) -> None:
+    assert "cannot be built" in command.fails("train", "mm.model.backbone.depth=19", "iterations=2")
+    command.does("train", "iterations=2")
+    assert iterations_of(command.folder) == [1, 2]
+    # Now there is something to lose.
+    assert "add overwrite=train" in command.fails("train", "iterations=3")

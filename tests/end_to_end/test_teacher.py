@@ -160,6 +160,10 @@ def test_mistakes_are_one_line(taught: TinyData, tmp_path: Path, capsys: pytest.
         assert main(["train", *places, teacher, f"model={model}", "device=cpu", "threads=1"]) == 2
         assert "the model learns from no masks, and so from no teacher" in capsys.readouterr().err
         assert not (tmp_path / "cut" / "pseudo_labels").exists()
+    # And a model that cannot be built, so that no labels stand in the way of the corrected command.
+    assert main(["train", *arguments(taught, "x"), teacher, "mm.model.backbone.depth=19", f"out={tmp_path / 'x'}"]) == 2
+    assert f"{tmp_path / 'x'}: cannot be built: " in capsys.readouterr().err
+    assert not (tmp_path / "x" / "pseudo_labels").exists()
     # Another teacher is another run.
     shutil.copytree(folder / "teacher", tmp_path / "twin")
     assert main(["run", *arguments(taught, "student", f"teacher={tmp_path / 'twin'}")]) == 2

@@ -53,10 +53,25 @@ def test_a_given_file_is_used_if_it_is_of_masks_that_may_be_seen(coco: CocoFile,
         provide_shape_priors(config(given), folder=tmp_path, coco=coco, seen=SEEN)
 
 
-def test_other_settings_than_those_of_the_file_are_refused(coco: CocoFile, tmp_path: Path) -> None:
-    provide_shape_priors(config(), folder=tmp_path, coco=coco, seen=SEEN)
+def test_other_settings_than_those_of_a_given_file_are_refused(coco: CocoFile, tmp_path: Path) -> None:
+    given = tmp_path / "given.npz"
+    write_priors(given, make_priors(coco, seen=SEEN, settings=PriorSettings(clusters=3, size=8)))
     with pytest.raises(UserError, match=r"of shape \(3, 8, 8\), not \(5, 8, 8\)"):
-        provide_shape_priors(config(clusters=5), folder=tmp_path, coco=coco, seen=SEEN)
+        provide_shape_priors(config(given, clusters=5), folder=tmp_path, coco=coco, seen=SEEN)
+
+
+@pytest.mark.parametrize("changed", [{"clusters": 2}, {"size": 6}, {"at_most": 4}, {"seed": 1}, {}])
+def test_what_a_start_with_other_settings_left_behind_is_made_again(
+    coco: CocoFile, tmp_path: Path, changed: dict[str, int]
+) -> None:
+    # Without another setting: other classes.
+    other = make_priors(coco, seen=SEEN if changed else UNSEEN, settings=PriorSettings(clusters=3, size=8))
+    write_priors(tmp_path / "shape_priors.npz", other)
+    provide_shape_priors(config(**changed), folder=tmp_path, coco=coco, seen=SEEN)
+    wanted = make_priors(coco, seen=SEEN, settings=PriorSettings(**({"clusters": 3, "size": 8} | changed)))
+    found = read_priors(tmp_path / "shape_priors.npz")
+    assert found.priors.tobytes() == wanted.priors.tobytes()
+    assert found.provenance == wanted.provenance
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [("clusters", "clusters"), ("crop_size", "size")])
