@@ -28,8 +28,9 @@ from psis_bench.engine.checkpoints import load_weights, weights_sha256
 from psis_bench.engine.device import use_device
 from psis_bench.engine.predict import Predictor, load_predictor, predict_dataset
 from psis_bench.errors import UserError
-from psis_bench.files import write_json, write_text
+from psis_bench.files import sha256_of_json, write_json, write_text
 from psis_bench.models.compose import compose_run
+from psis_bench.models.prompted import Prompted
 from psis_bench.rle import area_of
 from psis_bench.run import PSEUDO_LABELS, RunDirectory
 from psis_bench.scoring.extra_masks import EXTRA_MASKS, LEARNS_NO_MASKS
@@ -142,7 +143,7 @@ def _provenance(run: RunDirectory, teacher: RunDirectory, predictor: Predictor, 
             "mask_head": teacher.config.mask_head,
             "data": teacher.dataset.name,
             "seed": teacher.config.seed,
-            "weights_sha256": weights_sha256(predictor.model.state_dict()),
+            **_identity(predictor, teacher),
         },
         "split": {"name": run.split.name, "version": run.split.version, "hash": run.split.hash()},
         "data": run.dataset.name,
@@ -150,6 +151,18 @@ def _provenance(run: RunDirectory, teacher: RunDirectory, predictor: Predictor, 
         "psis_bench": __version__,
         **({EXTRA_MASKS: extra} if extra else {}),
     }
+
+
+def _identity(predictor: Predictor, teacher: RunDirectory) -> dict[str, str | None]:
+    """Return what tells a teacher apart: the hash of its weights, and of its settings where those make its masks."""
+    weights = weights_sha256(predictor.model.state_dict())
+    if not isinstance(predictor.model, Prompted):
+        return {"weights_sha256": weights}
+    config = compose_run(teacher.config, classes=teacher.split.seen, max_detections=teacher.split.max_detections)
+    # Where the segmenter's own weights lie says nothing; their content is in the hash of the weights.
+    segmenter = {key: value for key, value in config.model.segmenter.to_dict().items() if key != "weights"}
+    nothing = not config.trained and predictor.model.prompting.without_weights
+    return {"weights_sha256": None if nothing else weights, "settings_sha256": sha256_of_json(segmenter)}
 
 
 def _masks(folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -77,6 +77,7 @@ class Prompting(nn.Module):
         if weights is not None and not Path(weights).is_file():
             raise UserError("no such file", where=self.where, cure="give the segmenter's weights")
         digest = bytes(32) if weights is None else bytes.fromhex(sha256_of_file(Path(weights)))
+        self.without_weights = weights is None
         self.register_buffer("weights_sha256", torch.tensor(list(digest), dtype=torch.uint8))
 
     @property

@@ -116,7 +116,8 @@ def mask_sources_of(run: RunDirectory) -> list[str]:
         sources.append(f"{run.dataset.name}, training part, the {len(run.split.seen)} seen classes")
     if taught:
         who = taught["teacher"]
-        hashed = str(who["weights_sha256"])[:12]
+        weights = who["weights_sha256"]
+        hashed = f"settings {who['settings_sha256'][:12]}" if weights is None else str(weights)[:12]
         sources.append(
             f"masks of a teacher ({who['model']}, {hashed}) on boxes of the other classes of {taught['data']}"
         )

@@ -15,7 +15,10 @@ from pycocotools import mask as coco_mask
 from tiny_data import IDS, SEEN, UNSEEN, TinyData
 
 from psis_bench.cli import main
+from psis_bench.config import resolve_config
 from psis_bench.engine.checkpoints import load_weights, weights_sha256
+from psis_bench.engine.pseudo_label import pseudo_label
+from psis_bench.run import RunDirectory
 from psis_bench.scoring.records import read_parts, write_part
 
 MODEL = "detection_free/small"
@@ -80,6 +83,21 @@ def test_its_provenance_names_the_teacher(taught: TinyData) -> None:
     assert info["teacher"]["model"] == MODEL
     assert info["split"]["name"] == "tiny"
     assert json.loads((taught.folder / "student" / "pseudo_labels" / "provenance.json").read_text()) == info
+
+
+def test_untrained_teachers_are_told_apart_by_their_settings(tiny: TinyData) -> None:
+    places = (f"split={tiny.folder / 'split.yaml'}", f"data={tiny.folder / 'data.yaml'}", "device=cpu", "threads=1")
+    said = {}
+    for name, more in (("five", ()), ("one", ("mm.model.segmenter.iterations=1",)), ("again", ())):
+        teacher = tiny.folder / f"cut-{name}"
+        assert main(["train", *places, "model=grabcut/gt_boxes", *more, f"out={teacher}"]) == 0
+        words = arguments(tiny, name, f"teacher={teacher}")
+        run = RunDirectory.of(resolve_config(words))
+        said[name] = json.loads(pseudo_label(run).read_text())["info"]["teacher"]
+    assert all(who["weights_sha256"] is None for who in said.values())
+    assert said["five"] == said["again"]
+    assert len(said["five"]["settings_sha256"]) == 64
+    assert said["five"]["settings_sha256"] != said["one"]["settings_sha256"]
 
 
 def other_students(taught: TinyData) -> Iterator[str]:
