@@ -98,7 +98,7 @@ def _tell(done: dict[str, Any], *, dry_run: bool) -> None:
         lines.append(f"masks of each: {', '.join(map(str, done['counts']))}")
         lines.append(f"picture: {Path(done['out']).with_suffix('.png')}")
     number = done["clusters"]
-    also = f" mm.shape_priors.clusters={number} mm.model.mask_branch.clusters={number}" if number != _USUAL else ""
+    also = f" mm.model.mask_branch.clusters={number}" if number != _USUAL else ""
     lines.append(f"use it with model=shapemask/... mm.model.mask_branch.priors={done['out']}{also}")
     for line in lines:
         console.out.print(line, soft_wrap=True, markup=False)

@@ -225,5 +225,5 @@ def check_priors(
         raise UserError(
             f"these shape priors are of shape {priors.priors.shape}, not {shape}",
             where=str(where),
-            cure="set mm.shape_priors. and the model's own settings to the file's, or leave the file out",
+            cure="set the model's clusters and crop_size to the file's, or leave the file out",
         )

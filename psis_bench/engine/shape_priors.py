@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
 from psis_bench.data.coco_format import CocoFile
 from psis_bench.data.shape_priors import PriorSettings, check_priors, make_priors, read_priors, write_priors
-from psis_bench.errors import UserError
 from psis_bench.models.compose import at_path
 from psis_bench.run import SHAPE_PRIORS
 
@@ -20,9 +18,9 @@ from psis_bench.run import SHAPE_PRIORS
 def provide_shape_priors(config: Config, *, folder: Path, coco: CocoFile, seen: Iterable[str]) -> None:
     """Name the file of shape priors in a model's config, if it asks for some by ``shape_priors``.
 
-    ``shape_priors`` holds the fields of `PriorSettings` and ``place``, the path of the setting that takes the file. A
-    file that is named there already is used when it was made from what this training may see. Where the settings beside
-    it are named ``clusters`` and ``crop_size``, they have to be number and size of the priors.
+    ``shape_priors`` holds ``at_most`` and ``seed`` of `PriorSettings` and ``place``, the path of the setting that takes
+    the file; ``clusters`` and ``crop_size`` beside that are the number and the size of the priors. A file that is named
+    there already is used when it was made from what this training may see.
 
     Args:
         config: From `psis_bench.models.compose.compose_model`; changed in place.
@@ -31,15 +29,14 @@ def provide_shape_priors(config: Config, *, folder: Path, coco: CocoFile, seen: 
         seen: Names of the classes with mask supervision.
 
     Raises:
-        UserError: No object of a seen class has a mask, the given file is of other masks, or the model is made for
-            priors of another number or size.
+        UserError: No object of a seen class has a mask, or the given file is of other masks, another number or size.
     """
     wanted = config.get("shape_priors")
     if wanted is None:
         return
-    settings = PriorSettings(**{key: value for key, value in wanted.items() if key != "place"})
     container, key = at_path(config, wanted.place)
-    _check_model(container, settings, where=wanted.place.rpartition(".")[0])
+    drawn = {name: value for name, value in wanted.items() if name != "place"}
+    settings = PriorSettings(clusters=container["clusters"], size=container["crop_size"], **drawn)
     names = sorted(seen)
     given = container[key]
     path = folder / SHAPE_PRIORS if given is None else Path(given)
@@ -58,13 +55,3 @@ def _is_made(path: Path, *, coco: CocoFile, seen: Sequence[str], settings: Prior
     made = read_priors(path).provenance
     wanted = {"annotations_sha256": coco.sha256, "seen": seen, **asdict(settings)}
     return all(made.get(name) == value for name, value in wanted.items())
-
-
-def _check_model(beside: Any, settings: PriorSettings, *, where: str) -> None:
-    for name, own in (("clusters", settings.clusters), ("crop_size", settings.size)):
-        if beside.get(name, own) != own:
-            setting = "size" if name == "crop_size" else name
-            raise UserError(
-                f"mm.shape_priors.{setting} is {own}, mm.{where}.{name} is {beside[name]}",
-                cure="give both the same number",
-            )

@@ -23,9 +23,8 @@ slots = dict(
 )
 trunk_overrides = dict(norm_type="BN")
 _norm = dict(type="BN", eps=1e-4, momentum=0.003, requires_grad=True)
-_crop_size = 32
-_clusters = 20
-shape_priors = dict(place="model.mask_branch.priors", clusters=_clusters, size=_crop_size, at_most=20_000, seed=0)
+# Their number and size are those of the branch: model.mask_branch.clusters and crop_size.
+shape_priors = dict(place="model.mask_branch.priors", at_most=20_000, seed=0)
 
 model = dict(
     type="DetectThenSegment",
@@ -83,9 +82,9 @@ model = dict(
         trunk=None,
         strides=(8, 16, 32),
         channels=128,
-        crop_size=_crop_size,
+        crop_size=32,
         upsample_factor=4,
-        clusters=_clusters,
+        clusters=20,
         priors=None,
         outer_scale=1.25,
         samples=8,
