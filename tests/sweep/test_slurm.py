@@ -20,6 +20,9 @@ from psis_bench.sweep.plan import Job, plan_jobs
 from psis_bench.sweep.slurm import SlurmQueue, SlurmTask, queued_jobs
 from psis_bench.sweep.states import State
 
+# Else the import of submitit closes the log files that are open in this process, to which other tests write.
+os.environ.setdefault("SUBMITIT_LOG_LEVEL", "NOCONFIG")
+
 PROGRAMS = {
     "sbatch": 'cp "$1" "$FAKE/script-$(ls "$FAKE" | grep -c script).sh"; echo "Submitted batch job 77"',
     "squeue": 'cat "$FAKE/queue" 2>/dev/null || true',
