@@ -43,8 +43,7 @@ def build_report(
     from psis_bench.report.detected import build_detected
     from psis_bench.report.page import render
     from psis_bench.report.pictures import build_galleries
-    from psis_bench.scoring.extra_masks import extra_mask_notes
-    from psis_bench.scoring.probe_mark import probe_notes
+    from psis_bench.scoring.marks import mark_notes
 
     run = read_run(run_directory)
     _check_split(run, split)
@@ -56,7 +55,7 @@ def build_report(
     detected = build_detected(
         coco, classes=classes, images=images, detections=run_directory / "predictions" / "detections"
     )
-    marks = [*extra_mask_notes(run_directory / "predictions"), *probe_notes(run_directory / "predictions")]
+    marks = mark_notes(run_directory / "predictions")
     notes = [*marks, *_annotation_notes(run, coco), *notes, *run.notes]
     page = render(run, split=split, galleries=galleries, detected=detected, notes=notes)
     target = run_directory / "report.html"

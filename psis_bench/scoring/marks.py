@@ -12,3 +12,8 @@ def marks_of(notes: Iterable[str]) -> list[str]:
     notes = list(notes)
     marks = [extra_masks.MARK] if extra_masks.is_marked(notes) else []
     return [*marks, probe_mark.MARK] if probe_mark.is_probe(notes) else marks
+
+
+def mark_notes(predictions: object) -> list[str]:
+    """Return the notes that the scores of such predictions carry for their marks to be known by."""
+    return [*extra_masks.extra_mask_notes(predictions), *probe_mark.probe_notes(predictions)]

@@ -37,15 +37,14 @@ from psis_bench.scoring.checked_detections import Detections
 from psis_bench.scoring.detection_scores import DetectionScores, detection_scores
 from psis_bench.scoring.engines import Engine
 from psis_bench.scoring.evaluation import Evaluation
-from psis_bench.scoring.extra_masks import extra_mask_notes
 from psis_bench.scoring.ground_truth import Floats, GroundTruth, read_ground_truth
 from psis_bench.scoring.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, masks_on_boxes
 from psis_bench.scoring.jittered_scores import jittered_ious
 from psis_bench.scoring.limits import LimitTables, evaluate_limits, limits_in_words
 from psis_bench.scoring.lvis import absence, groups_of
+from psis_bench.scoring.marks import mark_notes
 from psis_bench.scoring.mask_quality import quality_of
 from psis_bench.scoring.predictions import NO_DETECTOR, Predictions, all_detections
-from psis_bench.scoring.probe_mark import probe_notes
 from psis_bench.scoring.records import read_parts
 from psis_bench.scoring.results import DatasetIdentity, Scores, SplitIdentity
 from psis_bench.scoring.score_files import write_scores
@@ -187,7 +186,6 @@ def _score(
     groups = groups_of(resolved, federation)
     group_scores = {name: evaluation.group(ids) for name, ids in groups.items()}
     quality = quality_of(evaluation, groups, categories) if details else ()
-    marks = [*extra_mask_notes(predictions), *probe_notes(predictions)]
     notes = (BOXES_GIVEN if note == NO_DETECTOR and split.by_synset else note for note in evaluation.notes)
     scores = Scores(
         split=SplitIdentity(name=split.name, version=split.version, hash=split.hash()),
@@ -195,7 +193,7 @@ def _score(
             annotations_sha256=truth.sha256, images=len(truth.image_ids), instances=len(truth.instances)
         ),
         groups=group_scores,
-        notes=(*marks, *notes, *absence(resolved, federation), *limits_in_words(group_scores)),
+        notes=(*mark_notes(predictions), *notes, *absence(resolved, federation), *limits_in_words(group_scores)),
         mask_quality=quality,
     )
     if out is not None:
