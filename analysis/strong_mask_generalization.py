@@ -26,7 +26,7 @@ from psis_bench.figures.seen_vs_unseen import plot_mask_generalization
 from psis_bench.files import write_text
 from psis_bench.pipeline import run_stages
 from psis_bench.run import RunDirectory, Stage
-from psis_bench.scoring.intervals import mean_interval
+from psis_bench.scoring.comparing.intervals import mean_interval
 
 GROUPS = ("seen", "unseen")
 DEFAULTS = {"heads": "resnet4,hourglass20", "seeds": "0,1,2", "out": "runs/analysis/strong_mask_generalization"}

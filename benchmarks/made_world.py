@@ -14,8 +14,8 @@ import numpy as np
 
 from psis_bench.console import progress
 from psis_bench.run_length_strings import encode_strings
-from psis_bench.scoring.records import write_part
-from psis_bench.scoring.trivial import box_masks
+from psis_bench.scoring.inputs.records import write_part
+from psis_bench.scoring.masks.trivial import box_masks
 
 HEIGHT, WIDTH = 480, 640
 CORNERS = 24

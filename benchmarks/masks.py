@@ -35,8 +35,8 @@ import json, sys, time
 from pathlib import Path
 import numpy as np
 from psis_bench.data.coco_format import read_coco
-from psis_bench.scoring.ground_truth import read_ground_truth
-from psis_bench.scoring.records import read_parts
+from psis_bench.scoring.inputs.ground_truth import read_ground_truth
+from psis_bench.scoring.inputs.records import read_parts
 folder = Path(sys.argv[1])
 truth = read_ground_truth(read_coco(folder / "val.json"))
 parts = folder / "found" / "gt_box_masks"
@@ -52,7 +52,7 @@ SCRIPTS = {
     "gt_box_ious": _WORLD
     + """
 import hotcoco, pyarrow.parquet
-from psis_bench.scoring.gt_box_iou import gt_box_ious
+from psis_bench.scoring.masks.gt_box_iou import gt_box_ious
 begin = time.process_time()
 ious = gt_box_ious(read_parts(parts, kind="gt_box_masks"), truth)
 seconds = time.process_time() - begin
@@ -60,7 +60,8 @@ seconds = time.process_time() - begin
     + _TELL,
     "IoU alone": _WORLD
     + """
-from psis_bench.scoring.engines import hotcoco_is_usable, paired_ious
+from psis_bench.scoring.engine import hotcoco_is_usable
+from psis_bench.scoring.masks.gt_box_iou import paired_ious
 assert hotcoco_is_usable("hotcoco")
 first, second = zip(*pairs())
 sizes = np.tile([size], (len(first), 1))
@@ -72,7 +73,7 @@ seconds = time.process_time() - begin
     "IoU alone, own": _WORLD
     + """
 from psis_bench.run_lengths import pairwise_iou
-from psis_bench.scoring.ground_truth import decode_masks
+from psis_bench.scoring.inputs.ground_truth import decode_masks
 first, second = zip(*pairs())
 pixels = np.full(len(first), 480 * 640)
 first, second = decode_masks(first, pixels), decode_masks(second, pixels)

@@ -28,7 +28,7 @@ import numpy as np
 
 from psis_bench.console import out, progress
 from psis_bench.rle import encode_crop
-from psis_bench.scoring.records import write_part
+from psis_bench.scoring.inputs.records import write_part
 from psis_bench.splits.categories import COCO_NAMES
 from psis_bench.splits.registry import get_split
 from psis_bench.submissions.bundle import Source, bundle

@@ -329,7 +329,7 @@ def _check(config: RunConfig) -> RunConfig:
         if value is not None and value not in allowed:
             raise UserError(f"unknown {key} {value!r}", cure=did_you_mean(value, allowed))
     if config.box_jitter:
-        from psis_bench.scoring.box_jitter import read_strengths
+        from psis_bench.scoring.masks.box_jitter import read_strengths
 
         read_strengths(config.box_jitter)
     if not _DEVICE.fullmatch(config.device):

@@ -13,7 +13,7 @@ from typing import Any
 
 from psis_bench.errors import UserError
 from psis_bench.run import PSEUDO_LABELS, RunDirectory, Stage
-from psis_bench.scoring.extra_masks import EXTRA_MASKS
+from psis_bench.scoring.results.extra_masks import EXTRA_MASKS
 
 LABELS = "train.json"
 PROVENANCE = "provenance.json"

@@ -20,12 +20,12 @@ from psis_bench.errors import UserError
 if TYPE_CHECKING:
     from psis_bench.data.dataset_config import OnBadBoxes
     from psis_bench.run_lengths import Ints
-    from psis_bench.scoring.checked_detections import Detections
-    from psis_bench.scoring.comparison import Comparison, Entry
-    from psis_bench.scoring.ground_truth import GroundTruth
-    from psis_bench.scoring.moved_classes import ClassDifference
-    from psis_bench.scoring.sampled_scores import Metric
-    from psis_bench.scoring.scored_folder import ScoredFolder
+    from psis_bench.scoring.comparing.comparison import Comparison, Entry
+    from psis_bench.scoring.comparing.moved_classes import ClassDifference
+    from psis_bench.scoring.comparing.sampled_scores import Metric
+    from psis_bench.scoring.comparing.scored_folder import ScoredFolder
+    from psis_bench.scoring.inputs.detections import Detections
+    from psis_bench.scoring.inputs.ground_truth import GroundTruth
 
 _KEYS = ("split", "data", "data.name", "data.root", "draws", "boundary")
 _CURE = "give two or more folders of scored runs, as in psis-bench compare runs/a runs/b"
@@ -64,7 +64,7 @@ def _draws(text: str) -> int:
 
 
 def _given(path: Path, values: dict[str, str]) -> Given:
-    from psis_bench.scoring.scored_folder import read_scored
+    from psis_bench.scoring.comparing.scored_folder import read_scored
 
     if not path.exists():
         raise UserError("no such folder", where=str(path), cure=_CURE)
@@ -88,8 +88,8 @@ def _given(path: Path, values: dict[str, str]) -> Given:
 
 def _score(path: Path, values: dict[str, str]) -> Given:
     """Score predictions that have no scores yet."""
+    from psis_bench.scoring.comparing.scored_folder import read_scored
     from psis_bench.scoring.score import score_run
-    from psis_bench.scoring.scored_folder import read_scored
     from psis_bench.splits.registry import get_split
 
     if "split" not in values:
@@ -115,8 +115,8 @@ def _compare(given: Sequence[Given], draws: int) -> tuple[Comparison, list[tuple
     import numpy as np
 
     from psis_bench.console import progress
-    from psis_bench.scoring.bootstrap import image_weights
-    from psis_bench.scoring.comparison import (
+    from psis_bench.scoring.comparing.bootstrap import image_weights
+    from psis_bench.scoring.comparing.comparison import (
         Entry,
         check_comparable,
         compare,
@@ -124,8 +124,8 @@ def _compare(given: Sequence[Given], draws: int) -> tuple[Comparison, list[tuple
         paired_by_seed,
         runs_of_entries,
     )
-    from psis_bench.scoring.moved_classes import class_differences
-    from psis_bench.scoring.sampled_scores import sample_scores
+    from psis_bench.scoring.comparing.moved_classes import class_differences
+    from psis_bench.scoring.comparing.sampled_scores import sample_scores
 
     check_comparable([one.scored for one in given])
     by_path = {one.scored.path: one for one in given}
@@ -175,7 +175,7 @@ def _truth(given: Sequence[Given], notes: list[str]) -> GroundTruth | None:
     for one in given:
         if one.annotations is not None and one.annotations.is_file():
             from psis_bench.data.coco_format import read_coco
-            from psis_bench.scoring.ground_truth import read_ground_truth
+            from psis_bench.scoring.inputs.ground_truth import read_ground_truth
 
             coco = read_coco(one.annotations, on_bad_boxes=one.on_bad_boxes)
             if coco.sha256 == expected:
@@ -185,7 +185,7 @@ def _truth(given: Sequence[Given], notes: list[str]) -> GroundTruth | None:
 
 
 def _detections(one: Given, truth: GroundTruth | None) -> tuple[GroundTruth, Detections] | None:
-    from psis_bench.scoring.predictions import counted_detections
+    from psis_bench.scoring.inputs.predictions import counted_detections
 
     if truth is None or one.scored.scores.groups["all"].box is None or one.annotations is None:
         return None
@@ -202,8 +202,8 @@ def _show(
     form: str | None,
     every_class: bool,
 ) -> None:
-    from psis_bench.scoring import comparison_table as tables
-    from psis_bench.scoring.comparison import to_dict
+    from psis_bench.scoring.comparing import comparison_table as tables
+    from psis_bench.scoring.comparing.comparison import to_dict
 
     if form == "json":
         listed = {

@@ -38,7 +38,7 @@ def execute(options: argparse.Namespace) -> int:
 def _brief(row: dict[str, Any]) -> dict[str, Any]:
     """Put the states of a run's stages into one word, to fit a terminal."""
     from psis_bench.run import Stage
-    from psis_bench.scoring import extra_masks, probe_mark
+    from psis_bench.scoring.results import extra_masks, probe_mark
 
     states = {stage: row[stage] for stage in Stage}
     open_stage = next((stage for stage in Stage if states[stage] != "done"), None)

@@ -9,8 +9,8 @@ from typing import Any
 
 from psis_bench.errors import UserError
 from psis_bench.run import RunDirectory, Stage
-from psis_bench.scoring.extra_masks import is_marked
-from psis_bench.scoring.probe_mark import is_probe
+from psis_bench.scoring.results.extra_masks import is_marked
+from psis_bench.scoring.results.probe_mark import is_probe
 
 
 def list_runs(folder: Path) -> list[dict[str, Any]]:

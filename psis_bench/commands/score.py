@@ -15,7 +15,7 @@ from psis_bench.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from psis_bench.data.dataset_config import OnBadBoxes
-    from psis_bench.scoring.results import Scores
+    from psis_bench.scoring.results.scores import Scores
 
 _KEYS = ("split", "data", "data.name", "data.root", "out", "boundary", "class_agnostic", "details")
 _KINDS = ("detections", "gt_box_masks")
@@ -58,7 +58,7 @@ def show_scores(scores: Scores | Mapping[str, Any], form: str | None) -> None:
         scores: `Scores`, or the content of ``scores.json``.
         form: ``markdown``, ``csv``, or None for a table.
     """
-    from psis_bench.scoring import table
+    from psis_bench.scoring.results import table
 
     if form is not None:
         sys.stdout.write(table.as_csv(scores) if form == "csv" else table.as_markdown(scores))

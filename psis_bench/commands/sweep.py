@@ -60,7 +60,7 @@ def execute(options: argparse.Namespace) -> int:
         return _print_commands(sweep, jobs)
     _make_data(jobs)
     if sweep.probe is not None:
-        from psis_bench.scoring.probe_mark import NOTE
+        from psis_bench.scoring.results.probe_mark import NOTE
         from psis_bench.sweep.probe import run_probe
 
         statuses = run_probe(jobs, folder=sweep.folder, settings=sweep.probe)

@@ -32,9 +32,9 @@ from psis_bench.models.compose import compose_run
 from psis_bench.models.crop_encoding import encode_crops
 from psis_bench.models.interface import is_mask_predictor
 from psis_bench.run import RunDirectory
-from psis_bench.scoring.box_jitter import TIGHT, box_sets, folder_of, read_strengths
-from psis_bench.scoring.extra_masks import EXTRA_MASKS, LEARNS_NO_MASKS
-from psis_bench.scoring.records import Kind, part_path, write_part
+from psis_bench.scoring.inputs.records import Kind, part_path, write_part
+from psis_bench.scoring.masks.box_jitter import TIGHT, box_sets, folder_of, read_strengths
+from psis_bench.scoring.results.extra_masks import EXTRA_MASKS, LEARNS_NO_MASKS
 from psis_bench.teacher import labels_extra_masks
 
 _OTHER_MODEL = "give the model= and mask_head= that it was trained with"
@@ -95,7 +95,7 @@ class Predictor:
 
         Returns:
             Rows of detections; and of masks on ground-truth boxes and on moved ones, by the folder that they go to, as
-            in `psis_bench.scoring.records`.
+            in `psis_bench.scoring.inputs.records`.
         """
         data = self.model.data_preprocessor(batch, False)
         samples = data["data_samples"]

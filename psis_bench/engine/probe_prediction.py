@@ -16,7 +16,7 @@ from psis_bench.engine.image_list import ImageList
 from psis_bench.engine.predict import encoded, labels_to_categories, non_crowd_by_image
 from psis_bench.engine.threads import in_threads
 from psis_bench.models.interface import boxes_in_input
-from psis_bench.scoring.records import Kind, write_part
+from psis_bench.scoring.inputs.records import Kind, write_part
 
 if TYPE_CHECKING:
     from psis_bench.engine.probe import Probe

@@ -33,8 +33,8 @@ from psis_bench.models.compose import compose_run
 from psis_bench.models.prompted import Prompted
 from psis_bench.rle import area_of
 from psis_bench.run import PSEUDO_LABELS, RunDirectory
-from psis_bench.scoring.extra_masks import EXTRA_MASKS, LEARNS_NO_MASKS
-from psis_bench.scoring.records import read_parts
+from psis_bench.scoring.inputs.records import read_parts
+from psis_bench.scoring.results.extra_masks import EXTRA_MASKS, LEARNS_NO_MASKS
 from psis_bench.teacher import PROVENANCE, labels_extra_masks, labels_file, teacher_of
 
 MARK = "pseudo_label"

@@ -25,7 +25,7 @@ from pycocotools import mask as coco_mask
 from psis_bench.data.dataset_config import OnBadBoxes
 from psis_bench.engine.predict import labels_to_categories
 from psis_bench.errors import UserError
-from psis_bench.scoring.results import Scores
+from psis_bench.scoring.results.scores import Scores
 from psis_bench.scoring.score import score_predictions
 
 _FIELDS = {"box": "bbox", "mask": "segm", "boundary": "boundary"}

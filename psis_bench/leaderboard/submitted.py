@@ -21,7 +21,7 @@ from psis_bench.leaderboard.rows import (
     SeedScores,
     SplitKey,
 )
-from psis_bench.scoring.extra_masks import MARK
+from psis_bench.scoring.results.extra_masks import MARK
 
 if TYPE_CHECKING:
     from psis_bench.submissions.schema import GroupMetrics, LoadedSubmission, Submission
@@ -121,7 +121,7 @@ def numbers_of(groups: Mapping[Any, GroupMetrics]) -> dict[str, float]:
 
 def _means(per_seed: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
     """Return means with Student's intervals over seeds; a number that one seed lacks is left out."""
-    from psis_bench.scoring.intervals import mean_interval
+    from psis_bench.scoring.comparing.intervals import mean_interval
 
     keys = [key for key in per_seed[0] if all(key in numbers for numbers in per_seed)]
     if len(per_seed) == 1:

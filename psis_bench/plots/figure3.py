@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from psis_bench.errors import UserError
 from psis_bench.plots.measured import NAMES, Measured, read_measured
 from psis_bench.plots.request import Made, Request, save_figure
-from psis_bench.scoring.probe_mark import NOTE
+from psis_bench.scoring.results.probe_mark import NOTE
 from psis_bench.sweep.matrix import FULL, PROBE
 
 if TYPE_CHECKING:

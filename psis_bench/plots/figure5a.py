@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from psis_bench.plots.request import Made, Request, per_cent, save_figure
 from psis_bench.plots.transfer import describe, matrix_of, metric_label
-from psis_bench.scoring.intervals import mean_interval
+from psis_bench.scoring.comparing.intervals import mean_interval
 from psis_bench.splits.categories import NON_VOC_NAMES
 from psis_bench.sweep.matrix import FULL
 

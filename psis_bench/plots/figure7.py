@@ -31,7 +31,7 @@ def make(request: Request) -> Made:
     from psis_bench.figures import style
     from psis_bench.figures.picture_grid import grid_size, plot_picture_grid
     from psis_bench.files import write_text
-    from psis_bench.scoring.annotation_quality import class_summary, quality_table, with_care
+    from psis_bench.scoring.masks.annotation_quality import class_summary, quality_table, with_care
 
     if request.paths:
         raise UserError("figure7 is drawn from a data set, not from runs", cure=f"leave {request.paths[0]} out")
@@ -149,7 +149,7 @@ def _check_sizes(coco: CocoFile, others: Sequence[Any], path: Path) -> None:
 def _head_room(request: Request, coco: CocoFile) -> tuple[list[Path], list[str]]:
     """Compare with a second annotation file of the same images."""
     from psis_bench.files import write_text
-    from psis_bench.scoring.annotation_quality import mutual_iou
+    from psis_bench.scoring.masks.annotation_quality import mutual_iou
 
     path = Path(request.values["other"]).expanduser()
     try:

@@ -10,8 +10,8 @@ from typing import Any
 
 from psis_bench.config_listing import own_choice
 from psis_bench.errors import UserError
-from psis_bench.scoring.intervals import MeanInterval, mean_interval
-from psis_bench.scoring.probe_mark import MARK
+from psis_bench.scoring.comparing.intervals import MeanInterval, mean_interval
+from psis_bench.scoring.results.probe_mark import MARK
 from psis_bench.sweep.assemble import Entry, find_entries
 
 METRICS: Mapping[str, tuple[str, str]] = {

@@ -18,7 +18,7 @@ from psis_bench.files import write_text
 from psis_bench.plots.measured import METRICS, NAMES, Measured, read_measured
 from psis_bench.plots.request import Made, Request, per_cent
 from psis_bench.recipes import GROUPS, Recipe, recipe_names
-from psis_bench.scoring.intervals import MeanInterval
+from psis_bench.scoring.comparing.intervals import MeanInterval
 from psis_bench.sweep.matrix import FULL, PROBE
 
 if TYPE_CHECKING:

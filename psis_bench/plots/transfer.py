@@ -8,7 +8,7 @@ from typing import Any
 
 from psis_bench.errors import UserError
 from psis_bench.plots.request import Request
-from psis_bench.scoring.probe_mark import NOTE
+from psis_bench.scoring.results.probe_mark import NOTE
 from psis_bench.sweep.assemble import ALL_CLASSES, Entry, assemble, choose_entries, find_entries
 from psis_bench.sweep.matrix import METRICS, PROBE, TransferMatrix, read_matrix
 

@@ -43,7 +43,7 @@ def build_report(
     from psis_bench.report.detected import build_detected
     from psis_bench.report.page import render
     from psis_bench.report.pictures import build_galleries
-    from psis_bench.scoring.marks import mark_notes
+    from psis_bench.scoring.results.marks import mark_notes
 
     run = read_run(run_directory)
     _check_split(run, split)

@@ -12,9 +12,9 @@ from psis_bench.report.charts import inline_svg
 from psis_bench.report.command import command_of
 from psis_bench.report.selection import LEAST_SIDE
 from psis_bench.report.template_environment import template_environment
-from psis_bench.scoring.extra_masks import EXTRA_MASKS, MARK
-from psis_bench.scoring.probe_mark import MARK as PROBE_MODE
-from psis_bench.scoring.probe_mark import PROBE
+from psis_bench.scoring.results.extra_masks import EXTRA_MASKS, MARK
+from psis_bench.scoring.results.probe_mark import MARK as PROBE_MODE
+from psis_bench.scoring.results.probe_mark import PROBE
 
 if TYPE_CHECKING:
     from markupsafe import Markup

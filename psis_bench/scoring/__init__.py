@@ -16,11 +16,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from psis_bench.scoring.boundary import boundary_iou
-    from psis_bench.scoring.intervals import mean_interval
-    from psis_bench.scoring.results import AgnosticRecall, AveragePrecision, GroupScores, MeanIou, Scores
+    from psis_bench.scoring.comparing.intervals import mean_interval
+    from psis_bench.scoring.masks.boundary import boundary_iou
+    from psis_bench.scoring.results.scores import AgnosticRecall, AveragePrecision, GroupScores, MeanIou, Scores
+    from psis_bench.scoring.results.table import as_csv, as_markdown
     from psis_bench.scoring.score import score_predictions
-    from psis_bench.scoring.table import as_csv, as_markdown
 
 __all__ = [
     "AgnosticRecall",
@@ -36,15 +36,15 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AgnosticRecall": "results",
-    "AveragePrecision": "results",
-    "GroupScores": "results",
-    "MeanIou": "results",
-    "Scores": "results",
-    "as_csv": "table",
-    "as_markdown": "table",
-    "boundary_iou": "boundary",
-    "mean_interval": "intervals",
+    "AgnosticRecall": "results.scores",
+    "AveragePrecision": "results.scores",
+    "GroupScores": "results.scores",
+    "MeanIou": "results.scores",
+    "Scores": "results.scores",
+    "as_csv": "results.table",
+    "as_markdown": "results.table",
+    "boundary_iou": "masks.boundary",
+    "mean_interval": "comparing.intervals",
     "score_predictions": "score",
 }
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from psis_bench.run_lengths import Ints
-from psis_bench.scoring.class_agnostic import AgnosticEvaluation
-from psis_bench.scoring.detection import DetectionTables
-from psis_bench.scoring.detection_scores import DetectionScores
-from psis_bench.scoring.ground_truth import Floats, GroundTruth
-from psis_bench.scoring.gt_box_iou import mean_iou
-from psis_bench.scoring.jittered_scores import JitteredIous, jittered_means
-from psis_bench.scoring.limits import LimitTables
-from psis_bench.scoring.results import AgnosticRecall, AveragePrecision, GroupScores, MeanIou
+from psis_bench.scoring.detection.average_precision import DetectionTables
+from psis_bench.scoring.detection.class_agnostic import AgnosticEvaluation
+from psis_bench.scoring.detection.detection_scores import DetectionScores
+from psis_bench.scoring.detection.limits import LimitTables
+from psis_bench.scoring.inputs.ground_truth import Floats, GroundTruth
+from psis_bench.scoring.masks.gt_box_iou import mean_iou
+from psis_bench.scoring.masks.jittered_scores import JitteredIous, jittered_means
+from psis_bench.scoring.masks.quality import aspects_of, quality_by_part, sizes_of
+from psis_bench.scoring.results.details import PartQuality
+from psis_bench.scoring.results.scores import AgnosticRecall, AveragePrecision, GroupScores, MeanIou
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,3 +84,28 @@ class Evaluation:
             limits=self.limits.of(mask.ap, category_ids) if self.limits and mask else None,
             jittered=jittered_means(self.jittered, self.truth, category_ids),
         )
+
+
+def quality_of(
+    evaluation: Evaluation, groups: Mapping[str, Sequence[int]], categories: Sequence[Mapping[str, Any]]
+) -> tuple[PartQuality, ...]:
+    """Average the masks on boxes of an evaluation by size, aspect and supercategory; nothing where there are none.
+
+    Args:
+        evaluation: What was computed.
+        groups: Group -> its category ids.
+        categories: The annotation file's ``categories``.
+    """
+    if evaluation.ious is None:
+        return ()
+    truth, places = evaluation.truth, evaluation.truth.instances
+    values = {"iou": evaluation.ious, "full_box_iou": evaluation.full_box, "ellipse_iou": evaluation.ellipse}
+    if evaluation.boundaries is not None:
+        values["boundary_iou"] = evaluation.boundaries
+    above = {int(category["id"]): str(category.get("supercategory") or "") for category in categories}
+    axes = {
+        "size": sizes_of(truth.mask_pixels[truth.instances].astype(np.float64)),
+        "aspect": aspects_of(truth.boxes[places, 2], truth.boxes[places, 3]),
+        "supercategory": np.array([above[category] for category in evaluation.categories.tolist()], np.str_),
+    }
+    return tuple(quality_by_part(values, categories=evaluation.categories, axes=axes, groups=groups))

@@ -33,22 +33,21 @@ from typing import TYPE_CHECKING, Any
 
 from psis_bench.console import Bar, progress
 from psis_bench.data.lvis import Federation, read_federation
-from psis_bench.scoring.checked_detections import Detections
-from psis_bench.scoring.detection_scores import DetectionScores, detection_scores
-from psis_bench.scoring.engines import Engine
-from psis_bench.scoring.evaluation import Evaluation
-from psis_bench.scoring.ground_truth import Floats, GroundTruth, read_ground_truth
-from psis_bench.scoring.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, masks_on_boxes
-from psis_bench.scoring.jittered_scores import jittered_ious
-from psis_bench.scoring.limits import LimitTables, evaluate_limits, limits_in_words
-from psis_bench.scoring.lvis import absence, groups_of
-from psis_bench.scoring.marks import mark_notes
-from psis_bench.scoring.mask_quality import quality_of
-from psis_bench.scoring.predictions import NO_DETECTOR, Predictions, all_detections
-from psis_bench.scoring.records import read_parts
-from psis_bench.scoring.results import DatasetIdentity, Scores, SplitIdentity
+from psis_bench.scoring.detection.detection_scores import DetectionScores, detection_scores
+from psis_bench.scoring.detection.limits import LimitTables, evaluate_limits, limits_in_words
+from psis_bench.scoring.detection.lvis import absence, groups_of
+from psis_bench.scoring.engine import Engine
+from psis_bench.scoring.evaluation import Evaluation, quality_of
+from psis_bench.scoring.inputs.detections import Detections
+from psis_bench.scoring.inputs.ground_truth import Floats, GroundTruth, read_ground_truth
+from psis_bench.scoring.inputs.predictions import NO_DETECTOR, Predictions, all_detections
+from psis_bench.scoring.inputs.records import read_parts
+from psis_bench.scoring.masks.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, masks_on_boxes
+from psis_bench.scoring.masks.jittered_scores import jittered_ious
+from psis_bench.scoring.masks.trivial import trivial_ious
+from psis_bench.scoring.results.marks import mark_notes
+from psis_bench.scoring.results.scores import DatasetIdentity, Scores, SplitIdentity
 from psis_bench.scoring.score_files import write_scores
-from psis_bench.scoring.trivial import trivial_ious
 from psis_bench.splits.protocol import SplitProtocol
 from psis_bench.splits.registry import get_split
 

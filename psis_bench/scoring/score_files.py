@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from psis_bench.files import atomic_path, write_json, write_text
-from psis_bench.scoring.arrow_columns import to_arrow
+from psis_bench.scoring.inputs.arrow_columns import to_arrow
 
 _AP_OF_CLASS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
 
 if TYPE_CHECKING:
     from psis_bench.scoring.evaluation import Evaluation
-    from psis_bench.scoring.results import GroupScores, Scores
+    from psis_bench.scoring.results.scores import GroupScores, Scores
     from psis_bench.splits.protocol import ResolvedSplit
 
 

@@ -18,8 +18,8 @@ from psis_bench.data.dataset_config import OnBadBoxes
 from psis_bench.errors import UserError
 from psis_bench.files import atomic_path, sha256_of_file, write_error, write_json
 from psis_bench.run import RunDirectory
-from psis_bench.scoring.extra_masks import MARK
-from psis_bench.scoring.probe_mark import is_of_probe
+from psis_bench.scoring.results.extra_masks import MARK
+from psis_bench.scoring.results.probe_mark import is_of_probe
 from psis_bench.splits.protocol import SplitProtocol
 from psis_bench.splits.registry import is_reserved
 from psis_bench.submissions import reading, run_facts

@@ -13,9 +13,9 @@ from psis_bench.data.coco_format import read_coco
 from psis_bench.data.dataset_config import OnBadBoxes
 from psis_bench.errors import UserError
 from psis_bench.files import sha256_of_file, write_error
-from psis_bench.scoring.checked_detections import Detections, read_detections
-from psis_bench.scoring.ground_truth import GroundTruth, read_ground_truth
-from psis_bench.scoring.records import Kind, read_parts, read_results, write_part
+from psis_bench.scoring.inputs.detections import Detections, read_detections
+from psis_bench.scoring.inputs.ground_truth import GroundTruth, read_ground_truth
+from psis_bench.scoring.inputs.records import Kind, read_parts, read_results, write_part
 from psis_bench.splits.protocol import SplitProtocol
 
 KINDS: tuple[Kind, ...] = ("detections", "gt_box_masks")

@@ -16,7 +16,7 @@ from psis_bench import __version__
 from psis_bench.config import configs_dir
 from psis_bench.errors import UserError
 from psis_bench.run import RunDirectory, Stage
-from psis_bench.scoring.extra_masks import EXTRA_MASKS, LEARNS_NO_MASKS, MARK, manifest_of
+from psis_bench.scoring.results.extra_masks import EXTRA_MASKS, LEARNS_NO_MASKS, MARK, manifest_of
 from psis_bench.submissions.weights_header import read_weights_header
 from psis_bench.teacher import provenance_of
 

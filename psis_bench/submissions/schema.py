@@ -177,7 +177,7 @@ class Submission(Strict):
 
 
 class ApMetrics(Scores):
-    """COCO's detection scores of a group: `psis_bench.scoring.results.AveragePrecision`. Perhaps more."""
+    """COCO's detection scores of a group: `psis_bench.scoring.results.scores.AveragePrecision`. Perhaps more."""
 
     AP: Fraction | None
     AP50: Fraction | None
@@ -195,7 +195,7 @@ class ApMetrics(Scores):
 
 
 class AgnosticMetrics(Strict):
-    """Class-agnostic recall of a group: `psis_bench.scoring.results.AgnosticRecall`."""
+    """Class-agnostic recall of a group: `psis_bench.scoring.results.scores.AgnosticRecall`."""
 
     AR10: Fraction | None
     AR100: Fraction | None
@@ -207,14 +207,14 @@ class AgnosticMetrics(Strict):
 
 
 class MeanIouMetrics(Scores):
-    """Mean IoU over a group: `psis_bench.scoring.results.MeanIou`."""
+    """Mean IoU over a group: `psis_bench.scoring.results.scores.MeanIou`."""
 
     class_mean: Fraction | None
     instance_mean: Fraction | None
 
 
 class GroupMetrics(Strict):
-    """All scores of one group: `psis_bench.scoring.results.GroupScores`; None for what the predictions do not have.
+    """All scores of one group, as in `psis_bench.scoring.results.scores.GroupScores`; None for what there is not.
 
     What scoring gives only when asked is there when it was (``boundary_miou``, ``agnostic_box``).
     """

@@ -13,7 +13,7 @@ from psis_bench.config import RunConfig, config_to_yaml, flatten
 from psis_bench.errors import UserError
 from psis_bench.files import write_json, write_text
 from psis_bench.run import RunDirectory, Stage
-from psis_bench.scoring.probe_mark import NOTE
+from psis_bench.scoring.results.probe_mark import NOTE
 from psis_bench.sweep.assemble import PROBE_MARK
 from psis_bench.sweep.attempts import clock_of
 from psis_bench.sweep.plan import Job, job_id
@@ -94,7 +94,7 @@ def _seen_ids(run: RunDirectory) -> list[int]:
 
 
 def _score(config: RunConfig, settings: ProbeSettings) -> None:
-    """Score a job; its predictions say of its numbers what they are (`psis_bench.scoring.probe_mark`)."""
+    """Score a job; its predictions say of its numbers what they are (`psis_bench.scoring.results.probe_mark`)."""
     from psis_bench.scoring.score import score_run
 
     run = RunDirectory.of(config)

@@ -16,7 +16,7 @@ import pytest
 from psis_bench.cli import main
 from psis_bench.files import write_json
 from psis_bench.rle import encode_crop
-from psis_bench.scoring.records import write_part
+from psis_bench.scoring.inputs.records import write_part
 
 HEIGHT, WIDTH, IMAGES = 24, 60, 30
 SPLIT = "{name: pets, version: 1, seen: [cat], unseen: [dog], description: Pets.}"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from psis_bench.cli import main
-from psis_bench.scoring.records import write_part
+from psis_bench.scoring.inputs.records import write_part
 
 from .conftest import Workshop
 

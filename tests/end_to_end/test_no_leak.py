@@ -28,7 +28,7 @@ from psis_bench.engine.predict import predict
 from psis_bench.engine.train import train
 from psis_bench.models.compose import at_path, load_config
 from psis_bench.run import RunDirectory
-from psis_bench.scoring.records import Kind, read_parts
+from psis_bench.scoring.inputs.records import Kind, read_parts
 
 NARROW = ("narrow",)
 """Stands for the overrides that make a model of full size fit."""

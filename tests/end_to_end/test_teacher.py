@@ -19,7 +19,7 @@ from psis_bench.config import resolve_config
 from psis_bench.engine.checkpoints import load_weights, weights_sha256
 from psis_bench.engine.pseudo_label import pseudo_label
 from psis_bench.run import RunDirectory
-from psis_bench.scoring.records import read_parts, write_part
+from psis_bench.scoring.inputs.records import read_parts, write_part
 
 MODEL = "detection_free/small"
 LABELS = "pseudo_labels/train.json"

@@ -21,8 +21,8 @@ from psis_bench.errors import UserError
 from psis_bench.models import registered  # noqa: F401
 from psis_bench.models.compose import compose_run
 from psis_bench.run import RunDirectory
-from psis_bench.scoring.box_jitter import jittered_boxes, strength_of
-from psis_bench.scoring.records import read_parts
+from psis_bench.scoring.inputs.records import read_parts
+from psis_bench.scoring.masks.box_jitter import jittered_boxes, strength_of
 
 FREE, MARC = "detection_free/small", "deep_marc/small"
 KINDS = ("gt_box_masks", "detections")

@@ -23,7 +23,7 @@ from psis_bench.engine.image_list import ImageList
 from psis_bench.errors import UserError
 from psis_bench.models.deep_marc import DeepMarc
 from psis_bench.run import RunDirectory
-from psis_bench.scoring.records import read_parts
+from psis_bench.scoring.inputs.records import read_parts
 from psis_bench.sweep.assemble import assemble, find_entries
 from psis_bench.sweep.probe_settings import ProbeSettings
 

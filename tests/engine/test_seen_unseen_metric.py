@@ -18,7 +18,7 @@ from tiny_data import TinyData
 
 from psis_bench.engine.seen_unseen_metric import SeenUnseenMetric
 from psis_bench.errors import UserError
-from psis_bench.scoring.records import write_part
+from psis_bench.scoring.inputs.records import write_part
 from psis_bench.scoring.score import score_run
 from psis_bench.splits.registry import get_split
 

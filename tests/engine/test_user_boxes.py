@@ -20,7 +20,7 @@ from psis_bench.engine.user_boxes import BoxSegmenter
 from psis_bench.models import registered  # noqa: F401
 from psis_bench.models.compose import compose_run
 from psis_bench.run import RunDirectory
-from psis_bench.scoring.records import read_parts
+from psis_bench.scoring.inputs.records import read_parts
 from psis_bench.user_boxes.boxes import GivenBox
 from psis_bench.user_boxes.images import Request, gather
 

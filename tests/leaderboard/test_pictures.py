@@ -15,7 +15,7 @@ from psis_bench.cli import main
 from psis_bench.leaderboard.pictures import Pictures, pictures_of
 from psis_bench.leaderboard.rows import Row
 from psis_bench.leaderboard.site import read_zoo
-from psis_bench.scoring.records import write_part
+from psis_bench.scoring.inputs.records import write_part
 
 ABOUT = {
     "model": "painter",

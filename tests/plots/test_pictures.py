@@ -19,7 +19,7 @@ from psis_bench.figures import style
 from psis_bench.figures.picture_grid import Tile, grid_size, plot_picture_grid
 from psis_bench.plots.figure1 import LEAST_SIDE, choose, headings, lit, shown
 from psis_bench.rle import segmentation_to_rle
-from psis_bench.scoring.records import write_part
+from psis_bench.scoring.inputs.records import write_part
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from psis_bench.rle import encode_crop, segmentation_to_rle
-from psis_bench.scoring.checked_detections import Detections, read_detections
-from psis_bench.scoring.ground_truth import GroundTruth, read_ground_truth
-from psis_bench.scoring.records import read_parts, write_part
+from psis_bench.scoring.inputs.detections import Detections, read_detections
+from psis_bench.scoring.inputs.ground_truth import GroundTruth, read_ground_truth
+from psis_bench.scoring.inputs.records import read_parts, write_part
 
 Truth = dict[str, Any]
 Rows = list[dict[str, Any]]

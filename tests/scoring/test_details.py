@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from psis_bench.scoring import as_markdown, score_predictions
-from psis_bench.scoring.box_jitter import jittered_boxes
-from psis_bench.scoring.records import write_part
-from psis_bench.scoring.results import Scores
-from psis_bench.scoring.table import score_table
+from psis_bench.scoring.inputs.records import write_part
+from psis_bench.scoring.masks.box_jitter import jittered_boxes
+from psis_bench.scoring.results.scores import Scores
+from psis_bench.scoring.results.table import score_table
 from psis_bench.splits.protocol import SplitProtocol
 
 HEIGHT, WIDTH = 200, 150

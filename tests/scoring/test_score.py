@@ -15,10 +15,10 @@ from rich.console import Console
 from psis_bench.errors import UserError
 from psis_bench.files import sha256_of_file
 from psis_bench.scoring import as_csv, as_markdown, boundary_iou, score_predictions
-from psis_bench.scoring.records import write_part
-from psis_bench.scoring.results import Scores
+from psis_bench.scoring.inputs.records import write_part
+from psis_bench.scoring.results.scores import Scores
+from psis_bench.scoring.results.table import score_table
 from psis_bench.scoring.score import score_run
-from psis_bench.scoring.table import score_table
 from psis_bench.splits.protocol import SplitProtocol
 
 AP_NAMES = ["AP", "AP50", "AP75", "APs", "APm", "APl"]

@@ -25,7 +25,7 @@ def seeds(world: World, *numbers: int, model: str = "two_columns", listed: tuple
     for seed in numbers:
         rows = all_detections()
         rows[0]["score"] = 0.9 - 0.01 * seed - (0.3 if model != "two_columns" else 0)
-        from psis_bench.scoring.records import write_part
+        from psis_bench.scoring.inputs.records import write_part
 
         write_part(world.folder / "found" / "detections", 0, rows, kind="detections")
         folders.append(world.bundle(out="new", model=model, seed=seed, seeds=list(listed or numbers)))

@@ -13,7 +13,7 @@ from small_world import World, detection
 from psis_bench.cli import main
 from psis_bench.errors import UserError
 from psis_bench.files import sha256_of_file, write_json, write_text
-from psis_bench.scoring.records import read_parts
+from psis_bench.scoring.inputs.records import read_parts
 from psis_bench.submissions.bundle import pack, source_of_run
 from psis_bench.submissions.run_facts import literals_of
 from psis_bench.submissions.schema import load_submission
@@ -101,7 +101,7 @@ def run_of(world: World, *, seed: int = 0) -> Path:
 
         shutil.copytree(world.folder / "run0" / "predictions", out / "predictions")
         rows = [detection(1, score=0.9 - 0.01 * seed), detection(2)]
-        from psis_bench.scoring.records import write_part
+        from psis_bench.scoring.inputs.records import write_part
 
         write_part(out / "predictions" / "detections", 0, rows, kind="detections")
     manifest = {"complete": True, "detection_free": False, "annotations_sha256": sha256_of_file(world.annotations)}

@@ -16,7 +16,7 @@ _IMPORTS = [
     "psis_bench.commands.stages",
     "psis_bench.pipeline",
     "psis_bench.scoring.score",
-    "psis_bench.scoring.table",
+    "psis_bench.scoring.results.table",
     "psis_bench.report.command",
     "matplotlib.backends.backend_svg",
     "omegaconf",

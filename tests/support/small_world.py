@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from psis_bench.run_length_strings import encode_string
-from psis_bench.scoring.records import Kind, write_part
+from psis_bench.scoring.inputs.records import Kind, write_part
 from psis_bench.splits.registry import get_split
 from psis_bench.submissions.about import read_about, write_template
 from psis_bench.submissions.annotations import AnnotationSource

@@ -34,7 +34,7 @@ def over_seeds(scores: Floats, *, confidence: float = 0.95) -> Seeds:
 
     Returns:
         ``low`` and ``high`` are NaN where there are fewer than two seeds, ``mean`` where there is none. As
-        `psis_bench.scoring.intervals.mean_interval`, for all cells at once.
+        `psis_bench.scoring.comparing.intervals.mean_interval`, for all cells at once.
     """
     from scipy import stats
 

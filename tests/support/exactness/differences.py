@@ -14,15 +14,20 @@ import numpy as np
 from exactness import definitions
 from exactness.problems import Rows, Truth
 from psis_bench.data.lvis import read_federation
-from psis_bench.scoring.checked_detections import Detections, read_detections
-from psis_bench.scoring.class_agnostic import AgnosticEvaluation
-from psis_bench.scoring.curves import curves_of
-from psis_bench.scoring.detection import DetectionTables, evaluate_boundaries, evaluate_detections, tables_of
-from psis_bench.scoring.ground_truth import GroundTruth, read_ground_truth
-from psis_bench.scoring.lvis import evaluate_lvis
-from psis_bench.scoring.records import records_of_results
-from psis_bench.scoring.results import AveragePrecision
-from psis_bench.scoring.sides import detections_side, objects_side
+from psis_bench.scoring.detection.average_precision import (
+    DetectionTables,
+    evaluate_boundaries,
+    evaluate_detections,
+    tables_of,
+)
+from psis_bench.scoring.detection.class_agnostic import AgnosticEvaluation
+from psis_bench.scoring.detection.curves import curves_of
+from psis_bench.scoring.detection.lvis import evaluate_lvis
+from psis_bench.scoring.detection.sides import detections_side, objects_side
+from psis_bench.scoring.inputs.detections import Detections, read_detections
+from psis_bench.scoring.inputs.ground_truth import GroundTruth, read_ground_truth
+from psis_bench.scoring.inputs.records import records_of_results
+from psis_bench.scoring.results.scores import AveragePrecision
 
 COCO_ENGINES = ("hotcoco", "pycocotools", "own")
 LVIS_ENGINES = ("hotcoco", "own")

@@ -1,0 +1,1 @@
+"""Annotations and predictions: read, checked, and held as arrays."""

@@ -1,0 +1,162 @@
+"""Detections of a whole data set, checked against its annotations, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from psis_bench.run_lengths import Ints
+from psis_bench.scoring.inputs.ground_truth import Flags, Floats, GroundTruth, places_in
+from psis_bench.scoring.inputs.mask_texts import Chunk, MaskTexts, chosen_texts
+from psis_bench.scoring.inputs.records import Records
+
+_OF_THE_FILE = "categories are given by their ids in the annotation file, not by their place in a list of classes"
+
+
+class Batch(NamedTuple):
+    """Where some consecutive detections come from: a file, the row of the first of them, and how many they are."""
+
+    path: Path
+    first_row: int
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detections:
+    """Detections in the order of their files; ``N`` in all, ``m`` of them with a mask.
+
+    Args:
+        images: int64 (N,): image ids.
+        categories: int64 (N,): category ids.
+        scores: float64 (N,), finite.
+        boxes: float64 (N, 4): xywh, absolute pixels.
+        sizes: int64 (N, 2): height and width of each one's image.
+        has_mask: bool (N,).
+        strings: (m,) compressed run lengths of those with a mask.
+        mask_areas: int64 (m,): pixels of those masks.
+        batches: Where they come from, in their order; empty where that is not known.
+    """
+
+    images: Ints
+    categories: Ints
+    scores: Floats
+    boxes: Floats
+    sizes: Ints
+    has_mask: Flags
+    strings: Sequence[str]
+    mask_areas: Ints
+    batches: tuple[Batch, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def place_of(self, index: int) -> str:
+        """Return file and row of a detection, for people."""
+        first = 0
+        for batch in self.batches:
+            if index < first + batch.rows:
+                return f"{batch.path}: row {batch.first_row + index - first}"
+            first += batch.rows
+        return f"detection {index}"
+
+    def best_of_each_image(self, limit: int) -> Detections:
+        """Keep the ``limit`` highest scored detections of each image over all classes; ties by their order."""
+        if np.unique(self.images, return_counts=True)[1].max(initial=0) <= limit:
+            return self
+        order = np.lexsort((-self.scores, self.images))  # lexsort is stable
+        images = self.images[order]
+        first = np.flatnonzero(np.diff(images, prepend=images[:1] - 1))
+        rank = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order))))
+        kept = np.zeros(len(order), bool)
+        kept[order[rank < limit]] = True
+        return self.where(kept)
+
+    def without_masks(self) -> Detections:
+        """Return the same boxes as detections that have no masks."""
+        return replace(self, has_mask=np.zeros(len(self), bool), strings=(), mask_areas=np.zeros(0, np.int64))
+
+    def where(self, kept: Flags) -> Detections:
+        """Return those where ``kept``, bool (N,), is True."""
+        kept_masks = kept[self.has_mask]
+        return Detections(
+            images=self.images[kept],
+            categories=self.categories[kept],
+            scores=self.scores[kept],
+            boxes=self.boxes[kept],
+            sizes=self.sizes[kept],
+            has_mask=self.has_mask[kept],
+            strings=chosen_texts(self.strings, kept_masks),
+            mask_areas=self.mask_areas[kept_masks],
+        )
+
+
+def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detections:
+    """Check detections against the annotations and gather them.
+
+    Args:
+        batches: Records of kind ``detections``.
+        truth: The annotations they were made for.
+
+    Raises:
+        UserError: An image or category that the annotation file does not have, an image size unlike the
+            record, a score or box that is not finite, a box of negative size, or a malformed mask; names
+            file, row and field.
+    """
+    columns: dict[str, list[npt.NDArray[Any]]] = {
+        name: [] for name in ("images", "categories", "scores", "boxes", "sizes")
+    }
+    has_mask: list[Flags] = []
+    texts: list[Chunk] = []
+    areas: list[Ints] = []
+    read: list[Batch] = []
+    for records in batches:
+        read.append(Batch(records.path, records.first_row, len(records)))
+        sizes = check_ids_and_sizes(records, truth)
+        scores, boxes = records.column("score"), records.column("bbox")
+        records.refuse(~np.isfinite(scores), "score", "must be a finite number, not {}")
+        records.refuse(~np.isfinite(boxes).all(axis=1), "bbox", "must be four finite numbers, not {}")
+        records.refuse((boxes[:, 2] < 0) | (boxes[:, 3] < 0), "bbox", "has a negative width or height {}")
+        characters, offsets, pixels = records.checked_characters()
+        texts.append((characters, offsets))
+        areas.append(pixels)
+        has_mask.append(records.has_mask())
+        found = (records.column("image_id"), records.column("category_id"), scores, boxes, sizes)
+        for column, values in zip(columns.values(), found, strict=True):
+            column.append(values)
+    return Detections(
+        images=_joined(columns.pop("images"), np.int64),
+        categories=_joined(columns.pop("categories"), np.int64),
+        scores=_joined(columns.pop("scores"), np.float64),
+        boxes=_joined(columns.pop("boxes"), np.float64).reshape(-1, 4),
+        sizes=_joined(columns.pop("sizes"), np.int64).reshape(-1, 2),
+        has_mask=_joined(has_mask, np.bool_),
+        strings=MaskTexts(texts),
+        mask_areas=_joined(areas, np.int64),
+        batches=tuple(read),
+    )
+
+
+def check_ids_and_sizes(records: Records, truth: GroundTruth) -> Ints:
+    """Check that images and categories are known and image sizes right; return the sizes, int64 (n, 2).
+
+    Raises:
+        UserError: They are not; names file, row and field.
+    """
+    places, known = places_in(truth.image_ids, records.column("image_id"))
+    records.refuse(~known, "image_id", f"{truth.path.name} has no image {{}}")
+    _, known = places_in(truth.category_ids, records.column("category_id"))
+    records.refuse(~known, "category_id", f"{truth.path.name} has no category {{}}", _OF_THE_FILE)
+    for field, sides in (("height", truth.heights[places]), ("width", truth.widths[places])):
+        wrong = records.column(field) != sides
+        expected = sides[np.argmax(wrong)] if wrong.any() else 0
+        records.refuse(wrong, field, f"is {{}}, but {truth.path.name} has {expected} for this image")
+    return np.stack([truth.heights[places], truth.widths[places]], axis=1)
+
+
+def _joined(parts: list[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:
+    return np.concatenate(parts, dtype=dtype) if parts else np.zeros(0, dtype)

@@ -1,0 +1,55 @@
+"""Detections that are there twice: the same image, class, score, box and mask.
+
+A detector does not find the same thing with the same score twice, a file that was written twice does. Such a
+detection would be a false positive of its own, without anybody noticing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from psis_bench.errors import UserError
+from psis_bench.scoring.inputs.detections import Detections
+
+
+def refuse_repeated(detections: Detections) -> None:
+    """Refuse detections that are equal in everything.
+
+    Args:
+        detections: As `psis_bench.scoring.inputs.detections.read_detections` gave them.
+
+    Raises:
+        UserError: Two are equal; names file and row of the first that repeats another, and that other.
+    """
+    numbers = [detections.images, detections.scores, detections.categories, *detections.boxes.T]
+    # Few share image and score: the other columns are sorted for those alone.
+    order = np.arange(len(detections))
+    equal = np.zeros(0, bool)
+    for columns in (numbers[:2], numbers):
+        order = order[np.lexsort([column[order] for column in reversed(columns)])]  # stable: the file's order stays
+        equal = np.ones(max(len(order) - 1, 0), bool)
+        for column in columns:
+            equal &= column[order][1:] == column[order][:-1]
+        if not equal.any():
+            return
+        if columns is not numbers:
+            order = np.sort(order[np.append(equal, False) | np.append(False, equal)])
+    texts = np.full(len(detections), -1, np.int64)
+    texts[detections.has_mask] = np.arange(len(detections.strings))
+    run = np.append(0, np.cumsum(~equal))  # one number for each set of equal rows
+    seen: dict[tuple[int, str | None], int] = {}
+    found: list[tuple[int, int]] = []
+    inside = np.append(equal, False) | np.append(False, equal)
+    for place in np.flatnonzero(inside).tolist():
+        row, text = int(order[place]), int(texts[order[place]])
+        first = seen.setdefault((int(run[place]), detections.strings[text] if text >= 0 else None), row)
+        if first != row:
+            found.append((row, first))
+    if found:
+        row, first = min(found)
+        more = f" (and {len(found) - 1} more repeat others)" if len(found) > 1 else ""
+        raise UserError(
+            f"repeats {detections.place_of(first)}: the same image, class, score, box and mask{more}",
+            where=detections.place_of(row),
+            cure="leave each detection in once",
+        )

@@ -1,0 +1,1 @@
+"""Masks predicted on given boxes: how good they are, no detector involved."""

@@ -1,0 +1,1 @@
+"""Scores as typed values, the notes that mark them, and their tables."""

@@ -1,0 +1,119 @@
+"""Facts of hand-made masks, and objects that two annotation files have in common."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pycocotools import mask as coco_mask
+
+from psis_bench.scoring.masks.annotation_quality import class_summary, mask_facts, mutual_iou, quality_table, with_care
+
+SIZE = {"height": 40, "width": 60}
+
+
+def rle(pixels: np.ndarray) -> dict[str, Any]:
+    code = coco_mask.encode(np.asfortranarray(pixels.astype(np.uint8)))
+    return {"size": list(pixels.shape), "counts": code["counts"].decode()}
+
+
+def annotation(number: int, segmentation: Any, box: list[float], *, category: int = 1, **more: Any) -> dict[str, Any]:
+    base = {"id": number, "image_id": 7, "category_id": category, "bbox": box, "segmentation": segmentation}
+    return {**base, **more}
+
+
+def square(x: int, y: int, side: int) -> list[float]:
+    return [x, y, x + side, y, x + side, y + side, x, y + side]
+
+
+def file(*annotations: dict[str, Any], names: tuple[str, ...] = ("cat", "dog")) -> dict[str, Any]:
+    return {
+        "images": [{"id": 7, **SIZE}],
+        "annotations": list(annotations),
+        "categories": [{"id": place, "name": name} for place, name in enumerate(names, start=1)],
+    }
+
+
+def test_corners_are_counted_for_each_hundred_pixels_of_outline() -> None:
+    facts = mask_facts({"segmentation": [square(5, 5, 10), square(30, 5, 20)]}, **SIZE)
+    # Two squares: 8 corners on an outline of 40 + 80 pixels.
+    assert facts["points"] == 8
+    assert facts["detail"] == pytest.approx(100 * 8 / 120)
+    assert (facts["polygons"], facts["holes"], facts["area"]) == (2, 0, 100 + 400)
+
+
+def test_holes_and_parts_of_run_lengths() -> None:
+    pixels = np.zeros((40, 60))
+    pixels[5:25, 5:25] = 1
+    pixels[8:12, 8:12] = 0
+    pixels[15:20, 15:20] = 0
+    pixels[30:35, 40:50] = 1
+    facts = mask_facts({"segmentation": rle(pixels)}, **SIZE)
+    assert (facts["polygons"], facts["holes"], facts["area"]) == (2, 2, 400 - 16 - 25 + 50)
+    assert math.isnan(facts["detail"])
+
+
+def test_an_empty_mask_has_no_parts() -> None:
+    assert mask_facts({"segmentation": rle(np.zeros((40, 60)))}, **SIZE)["polygons"] == 0
+
+
+def test_crowds_and_instances_without_a_mask_are_left_out() -> None:
+    content = file(
+        annotation(1, [square(0, 0, 10)], [0, 0, 10, 10]),
+        annotation(2, rle(np.ones((40, 60))), [0, 0, 60, 40], iscrowd=1),
+        annotation(3, [], [0, 0, 5, 5]),
+        annotation(4, [square(20, 20, 5), square(30, 20, 5)], [20, 20, 15, 5], category=2),
+    )
+    table = quality_table(content["images"], content["annotations"], content["categories"])
+    assert list(table["annotation_id"]) == [1, 4]
+    chosen = quality_table(content["images"], content["annotations"], content["categories"], classes=["dog"])
+    assert list(chosen["name"]) == ["dog"]
+    summary = class_summary(table).set_index("name")
+    assert list(summary.index) == ["cat", "dog"], "the crudest class first"
+    assert summary.loc["cat", "median_detail"] == pytest.approx(10.0)
+    assert summary.loc["dog", "several_polygons"] == 1.0
+
+
+def test_care_is_the_mean_rank_in_a_class() -> None:
+    nan = math.nan
+    table = pd.DataFrame(
+        {
+            "name": ["cat", "dog", "cat", "cat", "cow", "elk", "elk"],
+            "detail": [9.0, 7.0, 1.0, 5.0, nan, nan, nan],
+            "polygons": [1.0, 2.0, 1.0, 3.0, 1.0, 1.0, 4.0],
+            "holes": [0.0, 1.0, 0.0, 0.0, 2.0, 3.0, 3.0],
+        }
+    )
+    # Cats: by detail 1, 0, 1/2; by parts 1/4, 1/4, 1, of which two are alike; by holes all three are. A class of one is
+    # half-way, and run lengths have no corners.
+    wanted = [(1 + 0.25 + 0.5) / 3, 0.5, (0 + 0.25 + 0.5) / 3, (0.5 + 1 + 0.5) / 3, 0.5, 0.25, 0.75]
+    assert with_care(table)["care"].tolist() == pytest.approx(wanted)
+
+
+def test_objects_are_paired_by_their_boxes_and_compared_by_their_masks() -> None:
+    half = np.zeros((40, 60))
+    half[0:10, 0:5] = 1
+    first = file(
+        annotation(1, [square(0, 0, 10)], [0, 0, 10, 10]),
+        annotation(2, [square(30, 10, 10)], [30, 10, 10, 10], category=2),
+        annotation(3, [square(1, 1, 10)], [1, 1, 10, 10]),  # a rival for the first object, with the lesser box
+    )
+    second = file(
+        annotation(8, rle(half), [0, 0, 10, 10]),
+        annotation(9, [square(36, 10, 10)], [36, 10, 10, 10]),  # box IoU 40 / 160
+        names=("kitten", "puppy"),
+    )
+    table = mutual_iou(first, second)
+    assert table[["first_id", "second_id", "first_name", "second_name"]].to_numpy().tolist() == [
+        [1, 8, "cat", "kitten"]
+    ]
+    assert table["mask_iou"].tolist() == [pytest.approx(0.5)]
+    assert table["box_iou"].tolist() == [1.0]
+
+
+def test_files_of_other_images_have_nothing_in_common() -> None:
+    other = file(annotation(1, [square(0, 0, 10)], [0, 0, 10, 10], image_id=8))
+    assert mutual_iou(file(annotation(1, [square(0, 0, 10)], [0, 0, 10, 10])), other).empty
