@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from psis_bench.run_length_strings import RleError, check_lengths, decode_strings, encode_string
+from psis_bench.run_length_numbers import RleError
+from psis_bench.run_length_strings import check_lengths, decode_strings, encode_string
 from psis_bench.run_lengths import Ints, concatenate, merge_empty_runs, pairwise_iou
 
 _POLYGON_REACH = 4
@@ -179,9 +180,11 @@ def _checked_counts(rle: Mapping[str, Any], *, height: int, width: int) -> Ints:
             raise RleError(f"run length {place} is not a whole number ({count!r})")
         if not 0 <= count <= height * width:
             raise RleError(f"run length {place} is negative or larger than the image ({count})")
-    runs = np.array(counts, np.int64)
-    check_lengths(runs, height * width)
-    return runs
+    if not counts:
+        raise RleError("the run lengths are empty")
+    masks = concatenate([np.array(counts, np.int64)])
+    check_lengths(masks, np.array([height * width], np.int64))
+    return masks.runs
 
 
 def check_polygons(segmentation: Any, *, height: int, width: int) -> None:

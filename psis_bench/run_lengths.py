@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 
-_AT_ONCE = 2**16
+_AT_ONCE = 2**17
 """Runs or characters that are worked on at once: few enough for a processor's cache."""
 
 

@@ -26,6 +26,7 @@ TESTED_WITH = {  # part of the package -> the test file of another part that hol
     "overwriting.py": "tests/cli/test_run.py",
     "pipeline.py": "tests/cli/test_pipeline.py",
     "run.py": "tests/cli/test_run.py",
+    "run_length_numbers.py": "tests/test_run_length_strings.py",
     "run_lengths.py": "tests/test_rle.py",
     "stages.py": "tests/cli/test_pipeline.py",
     "teacher.py": "tests/end_to_end/test_teacher.py",

@@ -12,7 +12,8 @@ from psis_bench.rle import (
     intersection_over_union,
     segmentation_to_rle,
 )
-from psis_bench.run_length_strings import RleError, decode_strings, encode_string, encode_strings
+from psis_bench.run_length_numbers import RleError
+from psis_bench.run_length_strings import decode_strings, encode_string, encode_strings
 from psis_bench.run_lengths import concatenate, merge_empty_runs, pairwise_iou
 
 

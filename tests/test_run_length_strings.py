@@ -7,7 +7,8 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from psis_bench import run_lengths
-from psis_bench.run_length_strings import RleError, decode_strings, encode_string, measure_strings
+from psis_bench.run_length_numbers import RleError
+from psis_bench.run_length_strings import decode_strings, encode_string, measure_strings
 from psis_bench.run_lengths import column_pieces, pairwise_iou
 
 

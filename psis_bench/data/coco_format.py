@@ -14,11 +14,12 @@ from psis_bench import console
 from psis_bench.data.coco_rules import AnnotationRules, check_categories, check_images
 from psis_bench.data.dataset_config import OnBadBoxes
 from psis_bench.data.image_files import find_missing
-from psis_bench.data.json_file import load_json, without_garbage_collection
+from psis_bench.data.json_file import load_json
 from psis_bench.data.lvis_images import with_named_images
 from psis_bench.data.problems import Report, raising
 from psis_bench.errors import UserError
 from psis_bench.files import sha256_of_json
+from psis_bench.garbage_collection import without_garbage_collection
 
 _SECTIONS = ("images", "annotations", "categories")
 _WANTED = "give COCO ground truth: an object with images, annotations and categories"

@@ -20,7 +20,8 @@ import numpy as np
 
 from psis_bench.data.problems import Report
 from psis_bench.rle import check_rle
-from psis_bench.run_length_strings import RleError, measure_strings
+from psis_bench.run_length_numbers import RleError
+from psis_bench.run_length_strings import measure_strings
 
 MAX_PIXELS = 2**30
 """Largest image, in pixels: what OpenCV decodes."""

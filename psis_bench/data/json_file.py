@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from psis_bench.errors import UserError
+from psis_bench.garbage_collection import without_garbage_collection
 
 _OTHER_FORMATS = (
     (b"\x1f\x8b", "is gzip-compressed", "unpack it with gunzip"),
@@ -79,15 +77,3 @@ def _syntax_error(error: json.JSONDecodeError, where: str) -> UserError:
     return UserError(
         f"is not JSON: {error.msg} ({place})", where=where, cure="give a COCO annotation file, or mend that line"
     )
-
-
-@contextmanager
-def without_garbage_collection() -> Iterator[None]:
-    """Pause the collector: millions of young lists make it walk the whole tree again and again, a third of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

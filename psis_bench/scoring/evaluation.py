@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from psis_bench.console import Bar
+from psis_bench.data.lvis import Federation
 from psis_bench.run_lengths import Ints
 from psis_bench.scoring.detection.average_precision import DetectionTables
 from psis_bench.scoring.detection.class_agnostic import AgnosticEvaluation
-from psis_bench.scoring.detection.detection_scores import DetectionScores
-from psis_bench.scoring.detection.limits import LimitTables
+from psis_bench.scoring.detection.detection_scores import DetectionScores, detection_scores
+from psis_bench.scoring.detection.limits import LimitTables, evaluate_limits
+from psis_bench.scoring.engine import Engine
+from psis_bench.scoring.inputs.detections import Detections
 from psis_bench.scoring.inputs.ground_truth import Floats, GroundTruth
-from psis_bench.scoring.masks.gt_box_iou import mean_iou
-from psis_bench.scoring.masks.jittered_scores import JitteredIous, jittered_means
+from psis_bench.scoring.inputs.predictions import Opened
+from psis_bench.scoring.inputs.records import read_parts
+from psis_bench.scoring.masks.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, masks_on_boxes, mean_iou
+from psis_bench.scoring.masks.jittered_scores import JitteredIous, jittered_ious, jittered_means
 from psis_bench.scoring.masks.quality import aspects_of, quality_by_part, sizes_of
+from psis_bench.scoring.masks.trivial import trivial_ious
 from psis_bench.scoring.results.details import PartQuality
 from psis_bench.scoring.results.scores import AgnosticRecall, AveragePrecision, GroupScores, MeanIou
+
+NO_LIMITS = "what limits mask AP left out: it is told by COCO's rules, not by LVIS's"
+NO_GT_BOX_MASKS = "GT-box mIoU left out: there are no masks predicted on ground-truth boxes"
+
+
+class Asked(NamedTuple):
+    """What is asked for beyond the usual scores, and of whom.
+
+    Args:
+        boundary: Also boundary AP, and boundary IoU of the masks on ground-truth boxes.
+        class_agnostic: Also class-agnostic recall.
+        details: Also mask AP with the best masks and with ground-truth boxes.
+        engine: Evaluator for detection AP.
+    """
+
+    boundary: bool = False
+    class_agnostic: bool = False
+    details: bool = False
+    engine: Engine = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +114,67 @@ class Evaluation:
         )
 
 
+def evaluate(
+    opened: Opened,
+    truth: GroundTruth,
+    *,
+    asked: Asked,
+    max_detections: int = 100,
+    federation: Federation | None = None,
+    bar: Bar | None = None,
+) -> Evaluation:
+    """Hold predictions against annotations, over all classes at once.
+
+    Args:
+        opened: The predictions.
+        truth: The annotations.
+        asked: What is asked for.
+        max_detections: Detections per image that count, over all classes together.
+        federation: What an LVIS file says beyond COCO format; None: the rules are COCO's.
+        bar: To be advanced by three steps.
+
+    Raises:
+        UserError: Predictions are malformed, or of other annotations.
+    """
+    detections, notes = opened.detections(truth)
+    detected = DetectionScores()
+    with ThreadPoolExecutor(max_workers=1) as other:  # hotcoco lets other threads work beside it
+        trivial = other.submit(trivial_ious, truth)
+        if detections is not None:
+            detected = detection_scores(
+                truth,
+                detections,
+                max_detections=max_detections,
+                federation=federation,
+                boundary=asked.boundary,
+                class_agnostic=asked.class_agnostic,
+                engine=asked.engine,
+            )
+            notes += detected.notes
+    step(bar, 1, "masks on boxes")
+    ious, boundaries = _on_boxes(opened.folder, truth, asked)
+    if ious is None:
+        notes.append(NO_GT_BOX_MASKS)
+    limits = None
+    if asked.details and detections is not None and detected.mask is not None:
+        notes += [] if federation is None else [NO_LIMITS]
+        limits = None if federation else _limits(opened.folder, truth, detections, max_detections, asked.engine)
+    step(bar, 1, "trivial rows")
+    full_box, ellipse = trivial.result()
+    step(bar, 1, "")
+    return Evaluation(
+        truth=truth,
+        detected=detected,
+        ious=ious,
+        full_box=full_box,
+        ellipse=ellipse,
+        boundaries=boundaries,
+        notes=tuple(notes),
+        limits=limits,
+        jittered=jittered_ious(opened.folder, truth) if opened.folder is not None else (),
+    )
+
+
 def quality_of(
     evaluation: Evaluation, groups: Mapping[str, Sequence[int]], categories: Sequence[Mapping[str, Any]]
 ) -> tuple[PartQuality, ...]:
@@ -109,3 +198,26 @@ def quality_of(
         "supercategory": np.array([above[category] for category in evaluation.categories.tolist()], np.str_),
     }
     return tuple(quality_by_part(values, categories=evaluation.categories, axes=axes, groups=groups))
+
+
+def step(bar: Bar | None, steps: int, note: str) -> None:
+    """Advance a progress bar, if there is one, and say what comes next."""
+    if bar is not None:
+        bar.advance(steps, note=note)
+
+
+def _limits(folder: Path | None, truth: GroundTruth, detections: Detections, limit: int, engine: Engine) -> LimitTables:
+    on_boxes = None
+    if folder is not None and (folder / "gt_box_masks").is_dir():
+        on_boxes = masks_on_boxes(read_parts(folder / "gt_box_masks", kind="gt_box_masks"), truth)
+    return evaluate_limits(truth, detections.best_of_each_image(limit), on_boxes, max_detections=limit, engine=engine)
+
+
+def _on_boxes(folder: Path | None, truth: GroundTruth, asked: Asked) -> tuple[Floats | None, Floats | None]:
+    """Return IoU and, if asked for, boundary IoU of the masks on boxes; None where there are none."""
+    if folder is None or not (folder / "gt_box_masks").is_dir():
+        return None, None
+    batches = read_parts(folder / "gt_box_masks", kind="gt_box_masks")
+    if asked.boundary:
+        return gt_box_and_boundary_ious(batches, truth)
+    return gt_box_ious(batches, truth, engine=asked.engine), None

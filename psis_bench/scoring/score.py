@@ -27,24 +27,20 @@ found exactly, of the dog only four columns: IoU 4 / 6, which is enough at 4 of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psis_bench.console import Bar, progress
-from psis_bench.data.lvis import Federation, read_federation
-from psis_bench.scoring.detection.detection_scores import DetectionScores, detection_scores
-from psis_bench.scoring.detection.limits import LimitTables, evaluate_limits, limits_in_words
+from psis_bench.errors import UserError
+from psis_bench.garbage_collection import without_garbage_collection
+from psis_bench.scoring.detection.limits import limits_in_words
 from psis_bench.scoring.detection.lvis import absence, groups_of
 from psis_bench.scoring.engine import Engine
-from psis_bench.scoring.evaluation import Evaluation, quality_of
-from psis_bench.scoring.inputs.detections import Detections
-from psis_bench.scoring.inputs.ground_truth import Floats, GroundTruth, read_ground_truth
-from psis_bench.scoring.inputs.predictions import NO_DETECTOR, Predictions, all_detections
-from psis_bench.scoring.inputs.records import read_parts
-from psis_bench.scoring.masks.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, masks_on_boxes
-from psis_bench.scoring.masks.jittered_scores import jittered_ious
-from psis_bench.scoring.masks.trivial import trivial_ious
+from psis_bench.scoring.evaluation import Asked, evaluate, quality_of, step
+from psis_bench.scoring.inputs.annotation_process import reading_annotations
+from psis_bench.scoring.inputs.annotations import Annotations
+from psis_bench.scoring.inputs.ground_truth import GroundTruth
+from psis_bench.scoring.inputs.predictions import NO_DETECTOR, Opened, Predictions, open_predictions
 from psis_bench.scoring.results.marks import mark_notes
 from psis_bench.scoring.results.scores import DatasetIdentity, Scores, SplitIdentity
 from psis_bench.scoring.score_files import write_scores
@@ -55,8 +51,6 @@ if TYPE_CHECKING:
     from psis_bench.data.dataset_config import OnBadBoxes
 
 BOXES_GIVEN = "detection AP left out: under this split a run predicts masks on ground-truth boxes alone"
-NO_LIMITS = "what limits mask AP left out: it is told by COCO's rules, not by LVIS's"
-NO_GT_BOX_MASKS = "GT-box mIoU left out: there are no masks predicted on ground-truth boxes"
 
 
 def score_predictions(
@@ -93,10 +87,7 @@ def score_predictions(
         annotations=Path(annotations) if isinstance(annotations, str) else annotations,
         split=get_split(split) if isinstance(split, str) else split,
         out=None if out is None else Path(out),
-        boundary=boundary,
-        class_agnostic=class_agnostic,
-        details=details,
-        engine=engine,
+        asked=Asked(boundary=boundary, class_agnostic=class_agnostic, details=details, engine=engine),
         on_bad_boxes=on_bad_boxes,
     )
 
@@ -136,10 +127,7 @@ def score_run(
             annotations=annotations,
             split=split,
             out=out,
-            boundary=boundary,
-            class_agnostic=class_agnostic,
-            details=details,
-            engine=engine,
+            asked=Asked(boundary=boundary, class_agnostic=class_agnostic, details=details, engine=engine),
             on_bad_boxes=on_bad_boxes,
             bar=bar,
         )
@@ -151,141 +139,47 @@ def _score(
     annotations: Path | Mapping[str, Any],
     split: SplitProtocol,
     out: Path | None,
-    boundary: bool,
-    class_agnostic: bool,
-    details: bool,
-    engine: Engine,
+    asked: Asked,
     on_bad_boxes: OnBadBoxes,
     bar: Bar | None = None,
 ) -> Scores:
-    from psis_bench.data.coco_format import check_coco, read_coco
-
-    _step(bar, 0, "annotations")
-    if isinstance(annotations, Path):
-        coco = read_coco(annotations, on_bad_boxes=on_bad_boxes)
-    else:
-        coco = check_coco(annotations, on_bad_boxes=on_bad_boxes)
-    resolved = split.resolve(coco.categories, where=str(coco.path))
-    truth = read_ground_truth(coco)
-    federation = read_federation(coco)
-    categories = coco.categories
-    del coco  # its polygons are run lengths by now; of LVIS they are a gigabyte
-    _step(bar, 1, "predictions")
-    evaluation = evaluate(
-        predictions,
-        truth,
-        max_detections=split.max_detections,
-        federation=federation,
-        boundary=boundary,
-        class_agnostic=class_agnostic,
-        details=details,
-        engine=engine,
-        bar=bar,
-    )
-    groups = groups_of(resolved, federation)
-    group_scores = {name: evaluation.group(ids) for name, ids in groups.items()}
-    quality = quality_of(evaluation, groups, categories) if details else ()
-    notes = (BOXES_GIVEN if note == NO_DETECTOR and split.by_synset else note for note in evaluation.notes)
-    scores = Scores(
-        split=SplitIdentity(name=split.name, version=split.version, hash=split.hash()),
-        dataset=DatasetIdentity(
-            annotations_sha256=truth.sha256, images=len(truth.image_ids), instances=len(truth.instances)
-        ),
-        groups=group_scores,
-        notes=(*mark_notes(predictions), *notes, *absence(resolved, federation), *limits_in_words(group_scores)),
-        mask_quality=quality,
-    )
-    if out is not None:
-        write_scores(out, scores, evaluation, resolved)
-    return scores
+    # Few of the objects that a score makes are in circles, and looking for them takes a tenth of its time.
+    with without_garbage_collection():
+        step(bar, 0, "annotations and predictions")
+        held, opened = _read_both(predictions, annotations, on_bad_boxes)
+        resolved = split.resolve(held.categories, where=str(held.truth.path))
+        step(bar, 1, "detections")
+        evaluation = evaluate(
+            opened, held.truth, asked=asked, max_detections=split.max_detections, federation=held.federation, bar=bar
+        )
+        groups = groups_of(resolved, held.federation)
+        group_scores = {name: evaluation.group(ids) for name, ids in groups.items()}
+        notes = (BOXES_GIVEN if note == NO_DETECTOR and split.by_synset else note for note in evaluation.notes)
+        marks, missing = mark_notes(predictions), absence(resolved, held.federation)
+        scores = Scores(
+            split=SplitIdentity(name=split.name, version=split.version, hash=split.hash()),
+            dataset=_identity(held.truth),
+            groups=group_scores,
+            notes=(*marks, *notes, *missing, *limits_in_words(group_scores)),
+            mask_quality=quality_of(evaluation, groups, held.categories) if asked.details else (),
+        )
+        if out is not None:
+            write_scores(out, scores, evaluation, resolved)
+        return scores
 
 
-def evaluate(
-    predictions: Predictions,
-    truth: GroundTruth,
-    *,
-    max_detections: int = 100,
-    federation: Federation | None = None,
-    boundary: bool = False,
-    class_agnostic: bool = False,
-    details: bool = False,
-    engine: Engine = "auto",
-    bar: Bar | None = None,
-) -> Evaluation:
-    """Hold predictions against annotations, over all classes at once.
-
-    Args:
-        predictions: A results file, its content, or a prediction folder, as for `score_predictions`.
-        truth: The annotations.
-        max_detections: Detections per image that count, over all classes together.
-        federation: What an LVIS file says beyond COCO format; None: the rules are COCO's.
-        boundary: Also take boundary AP, and boundary IoU of the masks on ground-truth boxes.
-        class_agnostic: Also take class-agnostic recall.
-        details: Also take mask AP with the best masks and with ground-truth boxes.
-        engine: Evaluator for detection AP.
-        bar: To be advanced by three steps.
-
-    Raises:
-        UserError: Predictions are missing or malformed, or of other annotations.
-    """
-    detections, notes = all_detections(predictions, truth)
-    detected = DetectionScores()
-    with ThreadPoolExecutor(max_workers=1) as other:  # hotcoco lets other threads work beside it
-        trivial = other.submit(trivial_ious, truth)
-        if detections is not None:
-            detected = detection_scores(
-                truth,
-                detections,
-                max_detections=max_detections,
-                federation=federation,
-                boundary=boundary,
-                class_agnostic=class_agnostic,
-                engine=engine,
-            )
-            notes += detected.notes
-    _step(bar, 1, "masks on boxes")
-    ious, boundaries = _on_boxes(predictions, truth, boundary, engine)
-    if ious is None:
-        notes.append(NO_GT_BOX_MASKS)
-    limits = None
-    if details and detections is not None and detected.mask is not None:
-        notes += [] if federation is None else [NO_LIMITS]
-        limits = None if federation else _limits(predictions, truth, detections, max_detections, engine)
-    _step(bar, 1, "trivial rows")
-    full_box, ellipse = trivial.result()
-    _step(bar, 1, "")
-    return Evaluation(
-        truth=truth,
-        detected=detected,
-        ious=ious,
-        full_box=full_box,
-        ellipse=ellipse,
-        boundaries=boundaries,
-        notes=tuple(notes),
-        limits=limits,
-        jittered=jittered_ious(predictions, truth) if isinstance(predictions, Path) and predictions.is_dir() else (),
-    )
+def _read_both(
+    predictions: Predictions, annotations: Path | Mapping[str, Any], on_bad_boxes: OnBadBoxes
+) -> tuple[Annotations, Opened]:
+    with reading_annotations(annotations, on_bad_boxes=on_bad_boxes) as read:
+        try:
+            opened = open_predictions(predictions)
+        except UserError:
+            # A fault of the annotations is told first, and that predictions are of others before what else is wrong.
+            open_predictions(predictions, read().truth)
+            raise
+        return read(), opened
 
 
-def _step(bar: Bar | None, steps: int, note: str) -> None:
-    if bar is not None:
-        bar.advance(steps, note=note)
-
-
-def _limits(
-    predictions: Predictions, truth: GroundTruth, detections: Detections, limit: int, engine: Engine
-) -> LimitTables:
-    on_boxes = None
-    if isinstance(predictions, Path) and (predictions / "gt_box_masks").is_dir():
-        on_boxes = masks_on_boxes(read_parts(predictions / "gt_box_masks", kind="gt_box_masks"), truth)
-    return evaluate_limits(truth, detections.best_of_each_image(limit), on_boxes, max_detections=limit, engine=engine)
-
-
-def _on_boxes(
-    predictions: Predictions, truth: GroundTruth, boundary: bool, engine: Engine
-) -> tuple[Floats | None, Floats | None]:
-    """Return IoU and, if asked for, boundary IoU of the masks on boxes; None where there are none."""
-    if not isinstance(predictions, Path) or not (predictions / "gt_box_masks").is_dir():
-        return None, None
-    batches = read_parts(predictions / "gt_box_masks", kind="gt_box_masks")
-    return gt_box_and_boundary_ious(batches, truth) if boundary else (gt_box_ious(batches, truth, engine=engine), None)
+def _identity(truth: GroundTruth) -> DatasetIdentity:
+    return DatasetIdentity(annotations_sha256=truth.sha256, images=len(truth.image_ids), instances=len(truth.instances))

@@ -19,10 +19,10 @@ import numpy as np
 from psis_bench.run_lengths import Ints
 from psis_bench.scoring.detection.class_parts import by_classes
 from psis_bench.scoring.detection.curves import RECALLS, Curves, curves_of
-from psis_bench.scoring.detection.hotcoco_engine import run_hotcoco
+from psis_bench.scoring.detection.hotcoco_engine import by_hotcoco
 from psis_bench.scoring.detection.matching import IOU_THRESHOLDS
 from psis_bench.scoring.detection.numbered import IouType
-from psis_bench.scoring.detection.pycocotools_engine import run_pycocotools
+from psis_bench.scoring.detection.pycocotools_engine import by_pycocotools
 from psis_bench.scoring.detection.sides import AREA_RANGES, detections_side, objects_side
 from psis_bench.scoring.engine import Engine, hotcoco_is_usable
 from psis_bench.scoring.inputs.detections import Detections
@@ -114,8 +114,8 @@ def evaluate_detections(
     limits = _limits(max_detections)
     if len(truth.category_ids) and len(truth.image_ids):
         detections = detections.without_masks() if iou_type == "bbox" else detections
-        run = run_hotcoco if hotcoco_is_usable(engine) else run_pycocotools
-        curves = by_classes(truth, detections, lambda part, found: run(part, found, iou_type, limits))
+        by_engine = by_hotcoco if hotcoco_is_usable(engine) else by_pycocotools
+        curves = by_classes(truth, detections, lambda part, found: by_engine(part, found, iou_type, limits))
     else:
         curves = no_curves(len(truth.category_ids), len(limits))
     return tables_of(truth, curves, limits=limits, max_detections=max_detections)

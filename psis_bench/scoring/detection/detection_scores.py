@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from psis_bench.data.lvis import Federation
@@ -74,9 +75,12 @@ def detection_scores(
             return evaluate_boundaries(truth, best, max_detections=max_detections)
         return evaluate_detections(truth, best, iou_type=measure, max_detections=max_detections, engine=engine)
 
+    with ThreadPoolExecutor(max_workers=1) as other:
+        box = other.submit(tables, "bbox")
+        mask = tables("segm") if masks else None
     return DetectionScores(
-        box=tables("bbox"),
-        mask=tables("segm") if masks else None,
+        box=box.result(),
+        mask=mask,
         boundary=tables("boundary") if masks and boundary else None,
         agnostic_box=AgnosticEvaluation(truth, detections, measure="bbox") if class_agnostic else None,
         agnostic_mask=AgnosticEvaluation(truth, detections, measure="segm") if masks and class_agnostic else None,

@@ -11,6 +11,7 @@ from them in what it makes of unusual input (docs/exactness.md); here both get t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,19 +35,21 @@ from psis_bench.scoring.inputs.ground_truth import GroundTruth
 from psis_bench.scoring.inputs.mask_texts import distinct_sizes, rles_of, texts_as_bytes
 
 
-def run_hotcoco(truth: GroundTruth, detections: Detections, iou_type: IouType, limits: tuple[int, ...]) -> Curves:
-    """Evaluate with hotcoco; ``limits`` ascend."""
+def by_hotcoco(
+    truth: GroundTruth, detections: Detections, iou_type: IouType, limits: tuple[int, ...]
+) -> Callable[[], Curves]:
+    """Hand both sides to hotcoco and return what evaluates them; ``limits`` ascend."""
     import hotcoco
 
     sides = _hotcoco_sides(truth, detections, iou_type, image_records(truth), category_records(truth))
     evaluation = hotcoco.COCOeval(*sides, iou_type)
-    return run_evaluation(evaluation, truth, limits)
+    return lambda: run_evaluation(evaluation, truth, limits)
 
 
 def federated_by_hotcoco(
     truth: GroundTruth, detections: Detections, iou_type: IouType, federation: Federation
-) -> Curves:
-    """Evaluate as the ``lvis`` package does, with hotcoco; the only limit is 300 detections an image."""
+) -> Callable[[], Curves]:
+    """Hand both sides to hotcoco and return what evaluates them as ``lvis`` does, with 300 detections an image."""
     import hotcoco
 
     images, categories = image_records(truth), category_records(truth)
@@ -62,9 +65,13 @@ def federated_by_hotcoco(
         category["frequency"] = "f"  # its summary is not used, but wants one
     sides = _hotcoco_sides(truth, detections, iou_type, images, categories)
     evaluation = hotcoco.COCOeval(*sides, iou_type, lvis_style=True)
-    evaluation.evaluate()
-    evaluation.accumulate()
-    return curves_from(evaluation.eval)
+
+    def run() -> Curves:
+        evaluation.evaluate()
+        evaluation.accumulate()
+        return curves_from(evaluation.eval)
+
+    return run
 
 
 def _hotcoco_sides(

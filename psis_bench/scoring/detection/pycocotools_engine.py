@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,14 @@ from psis_bench.scoring.inputs.ground_truth import GroundTruth
 from psis_bench.scoring.inputs.mask_texts import rles_of
 
 
-def run_pycocotools(truth: GroundTruth, detections: Detections, iou_type: IouType, limits: tuple[int, ...]) -> Curves:
-    """Evaluate with pycocotools; ``limits`` ascend."""
+def by_pycocotools(
+    truth: GroundTruth, detections: Detections, iou_type: IouType, limits: tuple[int, ...]
+) -> Callable[[], Curves]:
+    """Return what evaluates both sides with pycocotools; ``limits`` ascend."""
+    return lambda: _run(truth, detections, iou_type, limits)
+
+
+def _run(truth: GroundTruth, detections: Detections, iou_type: IouType, limits: tuple[int, ...]) -> Curves:
     from pycocotools.cocoeval import COCOeval
 
     with contextlib.redirect_stdout(io.StringIO()):

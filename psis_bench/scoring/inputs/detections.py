@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from psis_bench.errors import UserError
 from psis_bench.run_lengths import Ints
+from psis_bench.scoring.ahead import ahead
 from psis_bench.scoring.inputs.ground_truth import Flags, Floats, GroundTruth, places_in
 from psis_bench.scoring.inputs.mask_texts import Chunk, MaskTexts, chosen_texts
 from psis_bench.scoring.inputs.records import Records
@@ -95,17 +97,64 @@ class Detections:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """Detections of which all is checked that needs no annotations.
+
+    Args:
+        detections: The detections; their sizes are what the file says.
+    """
+
+    detections: Detections
+
+    def column(self, name: str) -> Ints:
+        """Return a column of ids or sides, int64 (N,)."""
+        found = self.detections
+        columns = {"image_id": found.images, "category_id": found.categories}
+        return columns[name] if name in columns else found.sizes[:, ("height", "width").index(name)]
+
+    def refuse(self, wrong: Flags, field: str, what: str, cure: str | None = None) -> None:
+        """Raise an error that names the first wrong row, if there is one; ``{}`` in ``what`` is its value."""
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            where = f"{self.detections.place_of(row)}, {field}"
+            raise UserError(what.format(self.column(field)[row].tolist()), where=where, cure=cure)
+
+    def of(self, truth: GroundTruth) -> Detections:
+        """Check the detections against the annotations they were made for.
+
+        Raises:
+            UserError: An image or category that the annotation file does not have, or an image size unlike the record;
+                names file, row and field.
+        """
+        check_ids_and_sizes(self, truth)
+        return self.detections
+
+
 def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detections:
-    """Check detections against the annotations and gather them.
+    """Check detections and gather them, as `gather` and `Gathered.of` do.
 
     Args:
         batches: Records of kind ``detections``.
         truth: The annotations they were made for.
 
     Raises:
-        UserError: An image or category that the annotation file does not have, an image size unlike the
-            record, a score or box that is not finite, a box of negative size, or a malformed mask; names
-            file, row and field.
+        UserError: As there.
+    """
+    return gather(batches, truth).of(truth)
+
+
+def gather(batches: Iterable[Records], truth: GroundTruth | None = None) -> Gathered:
+    """Check detections and gather them.
+
+    Args:
+        batches: Records of kind ``detections``.
+        truth: The annotations they were made for, if they are known: of a detection that does not fit them, this is told
+            before any other fault.
+
+    Raises:
+        UserError: A score or box that is not finite, a box of negative size, or a malformed mask; names file, row and
+            field. With ``truth`` also what `Gathered.of` raises.
     """
     columns: dict[str, list[npt.NDArray[Any]]] = {
         name: [] for name in ("images", "categories", "scores", "boxes", "sizes")
@@ -114,9 +163,10 @@ def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detection
     texts: list[Chunk] = []
     areas: list[Ints] = []
     read: list[Batch] = []
-    for records in batches:
+    for records in ahead(batches):
         read.append(Batch(records.path, records.first_row, len(records)))
-        sizes = check_ids_and_sizes(records, truth)
+        if truth is not None:
+            check_ids_and_sizes(records, truth)
         scores, boxes = records.column("score"), records.column("bbox")
         records.refuse(~np.isfinite(scores), "score", "must be a finite number, not {}")
         records.refuse(~np.isfinite(boxes).all(axis=1), "bbox", "must be four finite numbers, not {}")
@@ -125,10 +175,11 @@ def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detection
         texts.append((characters, offsets))
         areas.append(pixels)
         has_mask.append(records.has_mask())
+        sizes = np.stack([records.column("height"), records.column("width")], axis=1)
         found = (records.column("image_id"), records.column("category_id"), scores, boxes, sizes)
         for column, values in zip(columns.values(), found, strict=True):
             column.append(values)
-    return Detections(
+    detections = Detections(
         images=_joined(columns.pop("images"), np.int64),
         categories=_joined(columns.pop("categories"), np.int64),
         scores=_joined(columns.pop("scores"), np.float64),
@@ -139,10 +190,11 @@ def read_detections(batches: Iterable[Records], truth: GroundTruth) -> Detection
         mask_areas=_joined(areas, np.int64),
         batches=tuple(read),
     )
+    return Gathered(detections=detections)
 
 
-def check_ids_and_sizes(records: Records, truth: GroundTruth) -> Ints:
-    """Check that images and categories are known and image sizes right; return the sizes, int64 (n, 2).
+def check_ids_and_sizes(records: Records | Gathered, truth: GroundTruth) -> None:
+    """Check that images and categories are known and image sizes right.
 
     Raises:
         UserError: They are not; names file, row and field.
@@ -155,7 +207,6 @@ def check_ids_and_sizes(records: Records, truth: GroundTruth) -> Ints:
         wrong = records.column(field) != sides
         expected = sides[np.argmax(wrong)] if wrong.any() else 0
         records.refuse(wrong, field, f"is {{}}, but {truth.path.name} has {expected} for this image")
-    return np.stack([truth.heights[places], truth.widths[places]], axis=1)
 
 
 def _joined(parts: list[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:

@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from psis_bench.errors import UserError
 from psis_bench.rle import check_polygons, encode_polygons, segmentation_to_rle
-from psis_bench.run_length_strings import RleError, decode_strings, measure_strings
+from psis_bench.run_length_numbers import RleError
+from psis_bench.run_length_strings import decode_strings, measure_strings
 from psis_bench.run_lengths import Ints, RunLengths
 
 Floats = npt.NDArray[np.float64]

@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from psis_bench.data.json_file import without_garbage_collection
 from psis_bench.errors import UserError
+from psis_bench.garbage_collection import without_garbage_collection
 
 _AGAIN = "write the file again"
 _OTHER_FORMATS = (

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from psis_bench.data.json_file import without_garbage_collection
+from psis_bench.garbage_collection import without_garbage_collection
 from psis_bench.run_lengths import Ints, offsets_of
 from psis_bench.scoring.inputs.ground_truth import Flags
 

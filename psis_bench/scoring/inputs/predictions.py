@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from psis_bench.errors import UserError
-from psis_bench.scoring.inputs.detections import Detections, read_detections
+from psis_bench.scoring.inputs.detections import Detections, Gathered, gather
 from psis_bench.scoring.inputs.ground_truth import GroundTruth
-from psis_bench.scoring.inputs.records import AGAIN, read_parts, read_results, records_of_results
+from psis_bench.scoring.inputs.json_results import load_results
+from psis_bench.scoring.inputs.records import AGAIN, read_parts, records_of_results
 from psis_bench.scoring.inputs.repeated import refuse_repeated
 
 Predictions = Path | Sequence[Mapping[str, Any]]
@@ -19,36 +20,67 @@ Predictions = Path | Sequence[Mapping[str, Any]]
 NO_DETECTOR = "detection AP left out: the model has no detector"
 
 
-def all_detections(predictions: Predictions, truth: GroundTruth) -> tuple[Detections | None, list[str]]:
-    """Read all detections, if there are any, and what is to be noted about them.
+class Opened(NamedTuple):
+    """Predictions that are read as far as they can be without the annotations.
+
+    Args:
+        gathered: The detections of a folder; None where it has none.
+        rows: The rows of a results file; None for a folder.
+        path: What errors call that file.
+        folder: The folder; None for results.
+    """
+
+    gathered: Gathered | None = None
+    rows: Sequence[Any] | None = None
+    path: Path = Path("results")
+    folder: Path | None = None
+
+    def detections(self, truth: GroundTruth) -> tuple[Detections | None, list[str]]:
+        """Return all detections, if there are any, and what is to be noted about them.
+
+        Raises:
+            UserError: Results are malformed, or predictions are of other annotations, or there twice.
+        """
+        gathered = self.gathered
+        if self.rows is not None:
+            gathered = gather(records_of_results(self.rows, sizes=truth.sizes, path=self.path))
+        if gathered is None:
+            return None, [NO_DETECTOR]
+        found = gathered.of(truth)
+        refuse_repeated(found)
+        return found, []
+
+
+def open_predictions(predictions: Predictions, truth: GroundTruth | None = None) -> Opened:
+    """Read predictions, and check what can be checked without the annotations.
 
     Args:
         predictions: A results file, its content, or a prediction folder.
-        truth: The annotations.
+        truth: The annotations, if they are known: as for `gather`.
 
     Raises:
-        UserError: Predictions are missing or malformed, or of other annotations.
+        UserError: Predictions are missing or malformed.
     """
     if not isinstance(predictions, Path):
-        batches = records_of_results(predictions, sizes=truth.sizes)
-    elif predictions.is_file():
-        batches = read_results(predictions, sizes=truth.sizes)
-    else:
-        folder = predictions / "detections"
-        detection_free = _check_folder(predictions)
-        if not folder.is_dir():
-            if detection_free is False:
-                raise UserError("no such folder", where=str(folder), cure=AGAIN)
-            return None, [NO_DETECTOR]
-        batches = read_parts(folder, kind="detections")
-    detections = read_detections(batches, truth)
-    refuse_repeated(detections)
-    return detections, []
+        return Opened(rows=predictions)
+    if predictions.is_file():
+        return Opened(rows=load_results(predictions), path=predictions)
+    folder = predictions / "detections"
+    detection_free = _check_folder(predictions)
+    if folder.is_dir():
+        return Opened(gathered=gather(read_parts(folder, kind="detections"), truth), folder=predictions)
+    if detection_free is False:
+        raise UserError("no such folder", where=str(folder), cure=AGAIN)
+    return Opened(folder=predictions)
 
 
 def counted_detections(predictions: Predictions, truth: GroundTruth, limit: int) -> tuple[Detections | None, list[str]]:
-    """Read the detections that count, ``limit`` an image over all classes together, as `all_detections` does."""
-    detections, notes = all_detections(predictions, truth)
+    """Read the detections that count, ``limit`` an image over all classes together, and notes about all.
+
+    Raises:
+        UserError: As `open_predictions` and `Opened.detections`.
+    """
+    detections, notes = open_predictions(predictions, truth).detections(truth)
     return (None if detections is None else detections.best_of_each_image(limit)), notes
 
 

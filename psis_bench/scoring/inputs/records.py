@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from psis_bench.errors import UserError
 from psis_bench.files import atomic_path
-from psis_bench.run_length_strings import RleError, decode_strings, encode_string, measure_strings
+from psis_bench.run_length_numbers import RleError
+from psis_bench.run_length_strings import decode_strings, encode_string, measure_strings
 from psis_bench.run_lengths import Ints, RunLengths, merge_empty_runs, offsets_of
 from psis_bench.scoring.inputs.arrow_columns import flat_boxes, is_null, numbers_of
 from psis_bench.scoring.inputs.json_results import load_results

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from psis_bench.rle import segmentation_to_rle
-from psis_bench.run_length_strings import has_padded_numbers, measure_strings
+from psis_bench.run_length_numbers import has_padded_numbers
+from psis_bench.run_length_strings import measure_strings
 from psis_bench.run_lengths import Ints, offsets_of
 from psis_bench.scoring.inputs.result_rows import Sizes
 
