@@ -149,7 +149,7 @@ def gather(batches: Iterable[Records], truth: GroundTruth | None = None) -> Gath
 
     Args:
         batches: Records of kind ``detections``.
-        truth: The annotations they were made for, if they are known: of a detection that does not fit them, this is told
+        truth: The annotations they were made for, if they are known: that a detection does not fit them is then told
             before any other fault.
 
     Raises:
