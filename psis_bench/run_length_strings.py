@@ -22,6 +22,7 @@ from psis_bench.run_lengths import (
     merge_empty_runs,
     offsets_of,
     places_of,
+    row_extents,
 )
 
 MAX_PIXELS = 2**32 - 1
@@ -54,23 +55,45 @@ class Measured(NamedTuple):
     Args:
         areas: int64 (N,): the pixels inside each.
         has_empty_runs: bool (N,): as `RunLengths.has_empty_runs`.
+        starts: uint32 (N,): the first pixel inside, counted down the columns of the image. With empty runs perhaps one
+            before it.
+        stops: uint32 (N,): one after the last pixel inside, or after a later one; of an empty mask ``starts``.
+        rows: int32 (2, N): `row_extents`, where the heights of the images were given.
     """
 
     areas: Ints
     has_empty_runs: npt.NDArray[np.bool_]
+    starts: npt.NDArray[np.uint32]
+    stops: npt.NDArray[np.uint32]
+    rows: npt.NDArray[np.int32] | None
 
 
-def measure_strings(data: npt.NDArray[np.uint8], offsets: Ints, pixels: Ints) -> Measured:
+def measure_strings(
+    data: npt.NDArray[np.uint8], offsets: Ints, pixels: Ints, *, heights: Ints | None = None
+) -> Measured:
     """Check compressed run lengths as `decode_strings` does, without keeping what they say.
+
+    Args:
+        data: As there.
+        offsets: As there.
+        pixels: As there.
+        heights: int64 (N,): of the images, when it is also to be told between which rows each mask lies.
 
     Raises:
         RleError: As `decode_strings`.
     """
-    found = Measured(np.zeros(len(pixels), np.int64), np.zeros(len(pixels), bool))
+    count = len(pixels)
+    starts, stops = np.zeros((2, count), np.uint32)
+    rows = None if heights is None else np.zeros((2, count), np.int32)
+    found = Measured(np.zeros(count, np.int64), np.zeros(count, bool), starts, stops, rows)
     for part, chains in _checked(data, offsets, pixels):
         starts_odd = chains.offsets[:-1] % 2
         found.areas[part] = np.where(starts_odd, chains.even.sums, chains.odd.sums)
         found.has_empty_runs[part] = chains.has_empty_runs()
+        first, last = chains.outer_runs()
+        starts[part], stops[part] = first, pixels[part] - last
+        if rows is not None and heights is not None:
+            rows[:, part] = row_extents(chains.joined(), heights[part])
     return found
 
 
@@ -108,6 +131,19 @@ class _Chains(NamedTuple):
             places = np.flatnonzero(chain.runs == 0)
             masks = np.searchsorted(chain.bounds, places, side="right") - 1
             found[masks[2 * places + parity != self.offsets[masks]]] = True
+        return found
+
+    def outer_runs(self) -> tuple[Ints, Ints]:
+        """Return how many pixels lie before and after the inside of each mask, int64 (N,); of an empty one all, 0."""
+        first, last = self.offsets[:-1], self.offsets[1:] - 1
+        ends_outside = ((last - first) % 2 == 0) & (last > first)
+        return self._at(first), np.where(ends_outside, self._at(last), 0)
+
+    def _at(self, places: Ints) -> Ints:
+        found = np.empty(len(places), np.int64)
+        for parity, chain in enumerate((self.even, self.odd)):
+            own = places % 2 == parity
+            found[own] = chain.runs[places[own] // 2]
         return found
 
     def joined(self) -> RunLengths:

@@ -194,6 +194,36 @@ def column_pieces(masks: RunLengths, heights: Ints) -> tuple[Ints, Ints, Ints, I
     return owners, columns, tops, bottoms
 
 
+def row_extents(masks: RunLengths, heights: Ints) -> tuple[Ints, Ints]:
+    """Return between which rows each mask lies.
+
+    Args:
+        masks: N masks.
+        heights: int64 (N,): of the images.
+
+    Returns:
+        The first row and one after the last, each int64 (N,), 0 and 0 of an empty mask; of a mask with empty runs
+        perhaps more rows than its own.
+    """
+    tops, bottoms = np.zeros((2, len(masks)), np.int64)
+    inside = np.flatnonzero(_inside(masks))
+    counts = np.diff(masks.offsets) // 2
+    there = counts > 0
+    if not len(inside):
+        return tops, bottoms
+    ends = np.cumsum(masks.runs)
+    height = np.repeat(heights, counts)
+    lengths = masks.runs[inside]
+    starts = ends[inside] - lengths - np.repeat(np.append(0, ends)[masks.offsets[:-1]], counts)
+    top = starts - (starts / height).astype(np.int64) * height  # exact: as in column_pieces
+    bottom = top + lengths
+    goes_on = bottom > height
+    top[goes_on], bottom[goes_on] = 0, height[goes_on]
+    first = offsets_of(counts)[:-1][there]
+    tops[there], bottoms[there] = np.minimum.reduceat(top, first), np.maximum.reduceat(bottom, first)
+    return tops, bottoms
+
+
 def _inside(masks: RunLengths) -> npt.NDArray[np.bool_]:
     """Tell which runs are inside their mask, bool (R,)."""
     flags = np.zeros(len(masks.runs), bool)

@@ -36,9 +36,18 @@ def test_some_at_a_time_are_as_all_at_once(at_once, monkeypatch):
         edges = np.flatnonzero(np.diff(mask.T.ravel().astype(int), prepend=0, append=0))
         runs = np.diff(np.concatenate([[0], edges, [mask.size]]))
         assert decoded[place].tolist() == (runs[:-1] if runs[-1] == 0 and len(runs) > 1 else runs).tolist()
-    areas, empty = measure_strings(data, offsets, pixels)
-    assert areas.tolist() == decoded.areas().tolist() == [mask.sum() for mask in masks]
-    assert not empty.any()
+    measured = measure_strings(data, offsets, pixels, heights=np.array([len(mask) for mask in masks]))
+    assert measured.areas.tolist() == decoded.areas().tolist() == [mask.sum() for mask in masks]
+    assert not measured.has_empty_runs.any()
+    inside = [np.flatnonzero(mask.T.ravel()) for mask in masks]
+    assert measured.starts.tolist() == [
+        mask.size if not len(own) else own[0] for mask, own in zip(masks, inside, strict=True)
+    ]
+    assert measured.stops.tolist() == [
+        mask.size if not len(own) else own[-1] + 1 for mask, own in zip(masks, inside, strict=True)
+    ]
+    rows = [np.flatnonzero(mask.any(axis=1)) for mask in masks]
+    assert measured.rows.T.tolist() == [[own[0], own[-1] + 1] if len(own) else [0, 0] for own in rows]
     again = decoded.take(np.arange(119, -1, -1)).take(np.arange(119, -1, -1))
     assert pairwise_iou(decoded, again).tolist() == [float(mask.any()) for mask in masks]
 
@@ -59,11 +68,16 @@ def test_the_first_faulty_one_is_named_wherever_it_is(at_once, monkeypatch):
 
 def test_runs_of_no_pixels_are_told_where_they_are():
     strings = [encode_string(np.array(runs)) for runs in ([0, 20], [5, 0, 15], [20], [5, 15, 0], [0, 0, 20], [5, 15])]
-    areas, empty = measure_strings(*joined(strings), np.full(6, 20))
-    assert areas.tolist() == [20, 0, 0, 15, 0, 15]
-    assert empty.tolist() == [False, True, False, True, True, False]
+    measured = measure_strings(*joined(strings), np.full(6, 20), heights=np.full(6, 5))
+    assert measured.areas.tolist() == [20, 0, 0, 15, 0, 15]
+    assert measured.has_empty_runs.tolist() == [False, True, False, True, True, False]
+    # No pixel lies outside of what is told.
+    for place, own in {0: (0, 20), 3: (5, 20), 5: (5, 20)}.items():
+        assert measured.starts[place] <= own[0]
+        assert measured.stops[place] >= own[1]
+        assert measured.rows[:, place].tolist() == [0, 5]
     nothing = np.zeros(0, np.uint8), np.zeros(1, np.int64), np.zeros(0, np.int64)
-    assert [len(values) for values in (*measure_strings(*nothing), decode_strings(*nothing))] == [0, 0, 0]
+    assert [len(values) for values in (*measure_strings(*nothing)[:4], decode_strings(*nothing))] == [0] * 5
 
 
 @pytest.mark.parametrize("pixels", [1000, 2**24, 2**31 - 1, 2**32 - 1])

@@ -19,6 +19,7 @@ import numpy as np
 from psis_bench.data.lvis import Federation
 from psis_bench.data.lvis_images import ABSENT, NOT_EXHAUSTIVE
 from psis_bench.run_length_strings import encode_string
+from psis_bench.run_lengths import Ints
 from psis_bench.scoring.detection.comparable import can_find
 from psis_bench.scoring.detection.curves import Curves
 from psis_bench.scoring.detection.numbered import (
@@ -32,7 +33,7 @@ from psis_bench.scoring.detection.numbered import (
 )
 from psis_bench.scoring.inputs.detections import Detections
 from psis_bench.scoring.inputs.ground_truth import GroundTruth
-from psis_bench.scoring.inputs.mask_texts import distinct_sizes, rles_of, texts_as_bytes
+from psis_bench.scoring.inputs.mask_texts import rles_of, texts_as_bytes
 
 
 def by_hotcoco(
@@ -102,21 +103,27 @@ def _hotcoco_sides(
     rows = np.column_stack([numbers[0], detections.boxes, detections.scores, numbers[1]])
     if iou_type == "bbox":
         return coco_truth, coco_truth.load_res(rows)
-    masks = _compared_masks(truth, detections)
+    masks = _compared_masks(truth, detections, (numbers[0] - 1)[detections.has_mask])
     found = coco_truth.load_res(rows[detections.has_mask], segmentation=masks)
     if masks:
         found.update_anns(ids=np.arange(1, len(masks) + 1), area=detections.mask_areas.astype(np.float64))
     return coco_truth, found
 
 
-def _compared_masks(truth: GroundTruth, detections: Detections) -> list[dict[str, Any]]:
-    """Return the masks of the detections that have one: no pixels in place of those that cannot find any object."""
-    sizes = detections.sizes[detections.has_mask]
-    sides, which = distinct_sizes(sizes)
-    without_pixels = [{"size": pair, "counts": encode_string(np.array([pair[0] * pair[1]]))} for pair in sides]
-    masks = [without_pixels[place] for place in which]
+def _compared_masks(truth: GroundTruth, detections: Detections, images: Ints) -> list[dict[str, Any]]:
+    """Return the masks of the detections that have one: no pixels in place of those that cannot find any object.
+
+    Args:
+        truth: The annotations.
+        detections: The detections.
+        images: int64 (m,): the place of each mask's image in ``truth.image_ids``.
+    """
+    sizes = list(zip(truth.heights.tolist(), truth.widths.tolist(), strict=True))
+    empty = {size: {"size": list(size), "counts": encode_string(np.array([size[0] * size[1]]))} for size in set(sizes)}
+    without_pixels = [empty[size] for size in sizes]
+    masks: list[dict[str, Any]] = [without_pixels[image] for image in images.tolist()]
     compared = can_find(truth, detections)
-    rles = rles_of(texts_as_bytes(detections.strings, compared), sizes[compared])
-    for place, rle in zip(compared.tolist(), rles, strict=True):
-        masks[place] = rle
+    texts = texts_as_bytes(detections.strings, compared)
+    for place, image, text in zip(compared.tolist(), images[compared].tolist(), texts, strict=True):
+        masks[place] = {"size": without_pixels[image]["size"], "counts": text}
     return masks

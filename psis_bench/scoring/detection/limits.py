@@ -33,7 +33,7 @@ from psis_bench.run_lengths import Ints, RunLengths, from_spans
 from psis_bench.scoring.box_iou import box_ious
 from psis_bench.scoring.detection.average_precision import DetectionTables, evaluate_detections
 from psis_bench.scoring.engine import Engine
-from psis_bench.scoring.inputs.detections import Detections
+from psis_bench.scoring.inputs.detections import Detections, MaskMeasures
 from psis_bench.scoring.inputs.ground_truth import Floats, GroundTruth
 from psis_bench.scoring.results.details import Limits
 from psis_bench.scoring.results.scores import GroupScores
@@ -121,7 +121,7 @@ def with_best_masks(truth: GroundTruth, detections: Detections) -> Detections:
         strings[place] = text
     pixels = detections.mask_areas.copy()
     pixels[chosen[kept]] = areas[kept]
-    return replace(detections, strings=tuple(strings), mask_areas=pixels)
+    return replace(detections, strings=tuple(strings), measures=MaskMeasures.anywhere(pixels, detections.sizes))
 
 
 def with_gt_boxes(truth: GroundTruth, detections: Detections, on_boxes: RunLengths) -> Detections:
@@ -140,15 +140,16 @@ def with_gt_boxes(truth: GroundTruth, detections: Detections, on_boxes: RunLengt
     first = order[np.flatnonzero(np.diff(objects[order], prepend=-1))]
     scores = np.full(len(places), (detections.scores.min() if len(detections) else 0.0) - 1)
     scores[objects[first]] = detections.scores[rows[first]]
+    sizes = truth.sizes_of(truth.images[places])
     return Detections(
         images=truth.images[places],
         categories=truth.categories[places],
         scores=scores,
         boxes=truth.boxes[places],
-        sizes=truth.sizes_of(truth.images[places]),
+        sizes=sizes,
         has_mask=np.ones(len(places), bool),
         strings=tuple(encode_strings(on_boxes)),
-        mask_areas=on_boxes.areas(),
+        measures=MaskMeasures.anywhere(on_boxes.areas(), sizes),
     )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psis_bench.errors import UserError
+from psis_bench.garbage_collection import without_garbage_collection
 from psis_bench.scoring.inputs.annotations import Annotations, read_annotations
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def main() -> None:
     path, on_bad_boxes = sys.argv[1:]
     found: Any
     try:
-        found = read_annotations(Path(path), on_bad_boxes="drop" if on_bad_boxes == "drop" else "error")
+        with without_garbage_collection():
+            found = read_annotations(Path(path), on_bad_boxes="drop" if on_bad_boxes == "drop" else "error")
     except UserError as error:
         found = {"what": error.what, "where": error.where, "cure": error.cure}
     pickle.dump(found, sys.stdout.buffer, protocol=pickle.HIGHEST_PROTOCOL)

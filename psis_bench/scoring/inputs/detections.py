@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from psis_bench.errors import UserError
+from psis_bench.run_length_strings import Measured
 from psis_bench.run_lengths import Ints
 from psis_bench.scoring.ahead import ahead
 from psis_bench.scoring.inputs.ground_truth import Flags, Floats, GroundTruth, places_in
@@ -28,6 +29,32 @@ class Batch(NamedTuple):
     rows: int
 
 
+class MaskMeasures(NamedTuple):
+    """What is known of ``m`` masks without decoding them.
+
+    Args:
+        areas: int64 (m,): pixels.
+        starts: uint32 (m,): no pixel lies before this one, counted down the columns of the image.
+        stops: uint32 (m,): none lies at or after this one.
+    """
+
+    areas: Ints
+    starts: npt.NDArray[np.uint32]
+    stops: npt.NDArray[np.uint32]
+
+    @classmethod
+    def anywhere(cls, areas: Ints, sizes: Ints) -> MaskMeasures:
+        """Return the measures of masks that may be anywhere in their images, of these sizes, int64 (m, 2)."""
+        return cls(areas, np.zeros(len(areas), np.uint32), sizes.prod(axis=1).astype(np.uint32))
+
+    def at(self, chosen: Flags | Ints) -> MaskMeasures:
+        """Return those where bool (m,) is True, or those at places, int64 (c,)."""
+        return MaskMeasures(self.areas[chosen], self.starts[chosen], self.stops[chosen])
+
+
+NO_MEASURES = MaskMeasures(np.zeros(0, np.int64), np.zeros(0, np.uint32), np.zeros(0, np.uint32))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Detections:
     """Detections in the order of their files; ``N`` in all, ``m`` of them with a mask.
@@ -40,7 +67,7 @@ class Detections:
         sizes: int64 (N, 2): height and width of each one's image.
         has_mask: bool (N,).
         strings: (m,) compressed run lengths of those with a mask.
-        mask_areas: int64 (m,): pixels of those masks.
+        measures: Of those masks.
         batches: Where they come from, in their order; empty where that is not known.
     """
 
@@ -51,11 +78,16 @@ class Detections:
     sizes: Ints
     has_mask: Flags
     strings: Sequence[str]
-    mask_areas: Ints
+    measures: MaskMeasures
     batches: tuple[Batch, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def mask_areas(self) -> Ints:
+        """Pixels of the masks that there are, int64 (m,)."""
+        return self.measures.areas
 
     def place_of(self, index: int) -> str:
         """Return file and row of a detection, for people."""
@@ -80,7 +112,7 @@ class Detections:
 
     def without_masks(self) -> Detections:
         """Return the same boxes as detections that have no masks."""
-        return replace(self, has_mask=np.zeros(len(self), bool), strings=(), mask_areas=np.zeros(0, np.int64))
+        return replace(self, has_mask=np.zeros(len(self), bool), strings=(), measures=NO_MEASURES)
 
     def where(self, kept: Flags) -> Detections:
         """Return those where ``kept``, bool (N,), is True."""
@@ -93,7 +125,7 @@ class Detections:
             sizes=self.sizes[kept],
             has_mask=self.has_mask[kept],
             strings=chosen_texts(self.strings, kept_masks),
-            mask_areas=self.mask_areas[kept_masks],
+            measures=self.measures.at(kept_masks),
         )
 
 
@@ -161,7 +193,7 @@ def gather(batches: Iterable[Records], truth: GroundTruth | None = None) -> Gath
     }
     has_mask: list[Flags] = []
     texts: list[Chunk] = []
-    areas: list[Ints] = []
+    measures: list[Measured] = []
     read: list[Batch] = []
     for records in ahead(batches):
         read.append(Batch(records.path, records.first_row, len(records)))
@@ -171,9 +203,9 @@ def gather(batches: Iterable[Records], truth: GroundTruth | None = None) -> Gath
         records.refuse(~np.isfinite(scores), "score", "must be a finite number, not {}")
         records.refuse(~np.isfinite(boxes).all(axis=1), "bbox", "must be four finite numbers, not {}")
         records.refuse((boxes[:, 2] < 0) | (boxes[:, 3] < 0), "bbox", "has a negative width or height {}")
-        characters, offsets, pixels = records.checked_characters()
+        characters, offsets, measured = records.checked_characters()
         texts.append((characters, offsets))
-        areas.append(pixels)
+        measures.append(measured)
         has_mask.append(records.has_mask())
         sizes = np.stack([records.column("height"), records.column("width")], axis=1)
         found = (records.column("image_id"), records.column("category_id"), scores, boxes, sizes)
@@ -187,7 +219,11 @@ def gather(batches: Iterable[Records], truth: GroundTruth | None = None) -> Gath
         sizes=_joined(columns.pop("sizes"), np.int64).reshape(-1, 2),
         has_mask=_joined(has_mask, np.bool_),
         strings=MaskTexts(texts),
-        mask_areas=_joined(areas, np.int64),
+        measures=MaskMeasures(
+            _joined([part.areas for part in measures], np.int64),
+            _joined([part.starts for part in measures], np.uint32),
+            _joined([part.stops for part in measures], np.uint32),
+        ),
         batches=tuple(read),
     )
     return Gathered(detections=detections)

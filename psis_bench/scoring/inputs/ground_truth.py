@@ -19,7 +19,7 @@ import numpy.typing as npt
 from psis_bench.errors import UserError
 from psis_bench.rle import check_polygons, encode_polygons, segmentation_to_rle
 from psis_bench.run_length_numbers import RleError
-from psis_bench.run_length_strings import decode_strings, measure_strings
+from psis_bench.run_length_strings import Measured, decode_strings, measure_strings
 from psis_bench.run_lengths import Ints, RunLengths
 
 Floats = npt.NDArray[np.float64]
@@ -47,6 +47,8 @@ class GroundTruth:
         has_segmentation: bool (N,): there is a segmentation, be it without a pixel.
         has_mask: bool (N,): there is a mask of at least one pixel.
         mask_pixels: int64 (N,): pixels of the mask, 0 without one.
+        extents: int32 (N, 4): the mask's first column, one after its last, first row, one after its last; zeros without
+            a mask.
         strings: (N,) compressed run lengths; empty text where ``has_segmentation`` is False.
     """
 
@@ -65,6 +67,7 @@ class GroundTruth:
     has_segmentation: Flags
     has_mask: Flags
     mask_pixels: Ints
+    extents: npt.NDArray[np.int32]
     strings: tuple[str, ...]
 
     @cached_property
@@ -101,6 +104,7 @@ class GroundTruth:
             has_segmentation=self.has_segmentation[kept],
             has_mask=self.has_mask[kept],
             mask_pixels=self.mask_pixels[kept],
+            extents=self.extents[kept],
             strings=tuple(string for string, keep in zip(self.strings, kept.tolist(), strict=True) if keep),
         )
 
@@ -135,7 +139,7 @@ def read_ground_truth(coco: Any) -> GroundTruth:
     images = sorted(coco.images, key=lambda image: int(image["id"]))
     sizes = {int(image["id"]): (int(image["height"]), int(image["width"])) for image in images}
     checked = getattr(coco, "masks_checked", False)
-    strings, pixels = _masks(coco.path, coco.annotations, sizes, polygons_checked=checked)
+    strings, pixels, extents = _masks(coco.path, coco.annotations, sizes, polygons_checked=checked)
 
     def column(name: str, dtype: type) -> npt.NDArray[Any]:
         return np.array([record[name] for record in coco.annotations], dtype)
@@ -156,14 +160,15 @@ def read_ground_truth(coco: Any) -> GroundTruth:
         has_segmentation=np.array([bool(string) for string in strings], bool),
         has_mask=pixels > 0,
         mask_pixels=pixels,
+        extents=extents,
         strings=tuple(strings),
     )
 
 
 def _masks(
     path: Path, annotations: Sequence[dict[str, Any]], sizes: dict[int, tuple[int, int]], *, polygons_checked: bool
-) -> tuple[list[str], Ints]:
-    """Return run lengths ('' without a segmentation) and pixels of every annotation."""
+) -> tuple[list[str], Ints, npt.NDArray[np.int32]]:
+    """Return run lengths ('' without a segmentation), pixels and extents of every annotation."""
     strings = [""] * len(annotations)
     polygons: dict[tuple[int, int], list[int]] = {}
     for place, record in enumerate(annotations):
@@ -188,17 +193,35 @@ def _masks(
         for place, string in zip(places, encode_polygons(forms, height=height, width=width), strict=True):
             strings[place] = string
     there = [place for place, string in enumerate(strings) if string]
-    pixels = np.zeros(len(annotations), np.int64)
+    pixels, extents = np.zeros(len(annotations), np.int64), np.zeros((len(annotations), 4), np.int32)
     sides = np.array([sizes[annotations[place]["image_id"]] for place in there], np.int64).reshape(-1, 2)
+    data, offsets = _joined([strings[place] for place in there])
     try:
-        pixels[there], empty_runs = measure_strings(*_joined([strings[place] for place in there]), sides.prod(axis=1))
+        measured = measure_strings(data, offsets, sides.prod(axis=1), heights=sides[:, 0])
     except RleError as error:
         where = f"{path}: annotations[{there[error.index]}].segmentation"
         raise UserError(error.reason, where=where) from error
-    for place in np.array(there, np.int64)[empty_runs]:
+    pixels[there], extents[there] = measured.areas, _extents(measured, sides[:, 0])
+    for place in np.array(there, np.int64)[measured.has_empty_runs]:
         size = sizes[annotations[place]["image_id"]]
         strings[place] = segmentation_to_rle({"size": list(size), "counts": strings[place]}, *size)["counts"]
-    return strings, pixels
+    return strings, pixels, extents
+
+
+def _extents(measured: Measured, heights: Ints) -> npt.NDArray[np.int32]:
+    columns = columns_between(measured.starts, measured.stops, heights)
+    return np.stack([*columns, *(() if measured.rows is None else measured.rows)], axis=1).astype(np.int32)
+
+
+def columns_between(starts: npt.NDArray[np.uint32], stops: npt.NDArray[np.uint32], heights: Ints) -> tuple[Ints, Ints]:
+    """Return the first column with a pixel of a range, and one after the last, each int64 (n,).
+
+    Args:
+        starts: uint32 (n,): the first pixel, counted down the columns of the image.
+        stops: uint32 (n,): one after the last.
+        heights: int64 (n,): of the images.
+    """
+    return starts // heights, -(-stops.astype(np.int64) // heights)
 
 
 def _compressed(form: Any, size: tuple[int, int]) -> str | None:

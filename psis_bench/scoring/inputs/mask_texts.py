@@ -115,12 +115,7 @@ def rles_of(strings: Sequence[str | bytes], sizes: Ints) -> list[dict[str, Any]]
         strings: n compressed run lengths.
         sizes: int64 (n, 2): height and width of each one's image.
     """
-    sides, which = distinct_sizes(sizes)
-    with without_garbage_collection():
-        return [{"size": sides[place], "counts": string} for string, place in zip(strings, which, strict=True)]
-
-
-def distinct_sizes(sizes: Ints) -> tuple[list[list[int]], list[int]]:
-    """Return the few sizes that there are, and which of them each is."""
     _, first, which = np.unique(sizes[:, 0] * 2**32 + sizes[:, 1], return_index=True, return_inverse=True)
-    return sizes[first].tolist(), which.tolist()
+    sides = sizes[first].tolist()
+    with without_garbage_collection():
+        return [{"size": sides[place], "counts": string} for string, place in zip(strings, which.tolist(), strict=True)]

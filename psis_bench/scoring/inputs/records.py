@@ -18,7 +18,7 @@ import numpy.typing as npt
 from psis_bench.errors import UserError
 from psis_bench.files import atomic_path
 from psis_bench.run_length_numbers import RleError
-from psis_bench.run_length_strings import decode_strings, encode_string, measure_strings
+from psis_bench.run_length_strings import Measured, decode_strings, encode_string, measure_strings
 from psis_bench.run_lengths import Ints, RunLengths, merge_empty_runs, offsets_of
 from psis_bench.scoring.inputs.arrow_columns import flat_boxes, is_null, numbers_of
 from psis_bench.scoring.inputs.json_results import load_results
@@ -59,14 +59,13 @@ class Records:
         path: The file.
         first_row: Place of the first of these rows in the file, from 0.
         table: The rows, a ``pyarrow.RecordBatch`` of a schema of `schema_of`.
-        measured_areas: int64 (m,): the pixels of the masks that there are, where these have been checked already and
-            have no runs of no pixels.
+        measured: Of the masks that there are, where these have been checked already and have no runs of no pixels.
     """
 
     path: Path
     first_row: int
     table: Any
-    measured_areas: Ints | None = None
+    measured: Measured | None = None
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -96,34 +95,24 @@ class Records:
         """
         return self._of_strings(decode_strings)
 
-    def mask_areas(self) -> tuple[Ints, npt.NDArray[np.bool_]]:
-        """Check the masks as `masks` does; return `measure_strings` of them.
-
-        Raises:
-            UserError: As `masks`.
-        """
-        if self.measured_areas is not None:
-            return self.measured_areas, np.zeros(len(self.measured_areas), bool)
-        return self._of_strings(measure_strings)
-
-    def checked_characters(self) -> tuple[bytes, Ints, Ints]:
+    def checked_characters(self) -> tuple[bytes, Ints, Measured]:
         """Check the masks as `masks` does; return them as text without runs of no pixels.
 
         Returns:
             The characters of all that there are, one after the other; where each begins and the last ends, int64
-            (m + 1,); and the pixels inside each, int64 (m,).
+            (m + 1,); and what was measured of them.
 
         Raises:
             UserError: As `masks`.
         """
-        areas, empty_runs = self.mask_areas()
+        measured = self._of_strings(measure_strings) if self.measured is None else self.measured
         data, offsets = self._characters()
-        if not empty_runs.any():
-            return data.tobytes(), offsets, areas
+        if not measured.has_empty_runs.any():
+            return data.tobytes(), offsets, measured
         masks, texts = self.masks(), self.mask_strings()
-        for place in np.flatnonzero(empty_runs):
+        for place in np.flatnonzero(measured.has_empty_runs):
             texts[place] = encode_string(merge_empty_runs(masks[place]))
-        return "".join(texts).encode("ascii"), offsets_of(np.array([len(text) for text in texts], np.int64)), areas
+        return "".join(texts).encode("ascii"), offsets_of(np.array([len(text) for text in texts], np.int64)), measured
 
     def _of_strings(self, compute: Callable[[npt.NDArray[np.uint8], Ints, Ints], _Found]) -> _Found:
         rows = np.flatnonzero(self.has_mask())
@@ -236,7 +225,7 @@ def records_of_results(results: Sequence[Any], *, sizes: Sizes, path: Path = Pat
         found = columns_of_results(chosen, sizes)
         if found is not None:
             table = _batch_of_columns(found.columns)
-            yield Records(path=path, first_row=first, table=table, measured_areas=found.mask_areas)
+            yield Records(path=path, first_row=first, table=table, measured=found.measured)
             continue
         rows = [row_of_result(path, first + place, result, sizes) for place, result in enumerate(chosen)]
         columns = {name: [row[name] for row in rows] for name in schema_of("detections").names}

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from psis_bench.rle import segmentation_to_rle
 from psis_bench.run_length_numbers import has_padded_numbers
-from psis_bench.run_length_strings import measure_strings
+from psis_bench.run_length_strings import Measured, measure_strings
 from psis_bench.run_lengths import Ints, offsets_of
 from psis_bench.scoring.inputs.result_rows import Sizes
 
@@ -30,11 +30,11 @@ class ResultColumns:
 
     Args:
         columns: One for each field of ``detections``: int64 (n,), float64 (n,), ``bbox`` float64 (n, 4), or lists.
-        mask_areas: int64 (m,): pixels of the masks that there are.
+        measured: Of the masks that there are.
     """
 
     columns: dict[str, Any]
-    mask_areas: Ints
+    measured: Measured
 
 
 def columns_of_results(results: Sequence[Any], sizes: Sizes) -> ResultColumns | None:
@@ -59,7 +59,7 @@ def _columns(results: Sequence[Any], sizes: Sizes) -> ResultColumns:
     sides = [sizes[image] for image in images]
     masks = [result.get("segmentation") for result in results]
     there = [place for place, mask in enumerate(masks) if mask is not None]
-    texts, areas = _texts([masks[place] for place in there], [sides[place] for place in there])
+    texts, measured = _texts([masks[place] for place in there], [sides[place] for place in there])
     boxes = [result.get("bbox") for result in results]
     if None in boxes:
         _fill_in(boxes, texts, there, sides)
@@ -76,13 +76,14 @@ def _columns(results: Sequence[Any], sizes: Sizes) -> ResultColumns:
         "width": [width for _, width in sides],
         "mask": strings,
     }
-    return ResultColumns(columns=columns, mask_areas=areas)
+    return ResultColumns(columns=columns, measured=measured)
 
 
-def _texts(masks: Sequence[Any], sides: Sequence[tuple[int, int]]) -> tuple[list[str], Ints]:
-    """Return the compressed run lengths of masks, as an encoder writes them, and the pixels inside each."""
+def _texts(masks: Sequence[Any], sides: Sequence[tuple[int, int]]) -> tuple[list[str], Measured]:
+    """Return the compressed run lengths of masks, as an encoder writes them, and what is measured of them."""
+    nothing = np.zeros(0, np.int64)
     if not masks:
-        return [], np.zeros(0, np.int64)
+        return [], measure_strings(np.zeros(0, np.uint8), offsets_of(nothing), nothing)
     _require({*map(type, masks)} == {dict})
     stated = [*map(itemgetter("size"), masks)]
     _require({*map(type, stated)} == {list} and {*map(type, chain.from_iterable(stated))} == {int})
@@ -92,10 +93,10 @@ def _texts(masks: Sequence[Any], sides: Sequence[tuple[int, int]]) -> tuple[list
         texts = [text.decode("ascii") for text in texts]
     data = np.frombuffer("".join(texts).encode("ascii"), np.uint8)
     offsets = offsets_of(np.array([*map(len, texts)], np.int64))
-    areas, empty_runs = measure_strings(data, offsets, np.array(sides, np.int64).prod(axis=1))
-    for place in np.flatnonzero(empty_runs | has_padded_numbers(data, offsets)).tolist():
+    measured = measure_strings(data, offsets, np.array(sides, np.int64).prod(axis=1))
+    for place in np.flatnonzero(measured.has_empty_runs | has_padded_numbers(data, offsets)).tolist():
         texts[place] = segmentation_to_rle(masks[place], *sides[place])["counts"]
-    return texts, areas
+    return texts, measured._replace(has_empty_runs=np.zeros(len(texts), bool))
 
 
 def _fill_in(boxes: list[Any], texts: Sequence[str], there: Sequence[int], sides: Sequence[tuple[int, int]]) -> None:

@@ -46,9 +46,9 @@ def gt_box_ious(batches: Iterable[Records], truth: GroundTruth, *, engine: Engin
     sizes = truth.sizes_of(truth.images[truth.instances])
     for targets, records, rows in _matched(batches, truth):
         if by_hotcoco:
-            characters, offsets, areas = records.checked_characters()
+            characters, offsets, measured = records.checked_characters()
             listed = list(MaskTexts([(characters, offsets)]))
-            there = np.flatnonzero(areas[rows] > 0)  # an empty mask has nothing in common with any other
+            there = np.flatnonzero(measured.areas[rows] > 0)  # an empty mask has nothing in common with any other
             found, drawn = rows[there].tolist(), truth.instances[targets[there]].tolist()
             ious[targets[there]] = paired_ious(
                 [listed[row] for row in found], [truth.strings[place] for place in drawn], sizes[targets[there]]

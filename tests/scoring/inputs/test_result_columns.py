@@ -114,7 +114,7 @@ def test_bytes_and_no_masks_at_all() -> None:
     columns = columns_of_results([ROW, ROW], SIZES)
     assert columns is not None
     assert columns.columns["mask"] == [None, None]
-    assert columns.mask_areas.tolist() == []
+    assert columns.measured.areas.tolist() == []
 
 
 SIDES = [None, [20, 10], [10.0, 20.0], [True, 200], [10], [10, 20, 1], "10", [-1, -200]]
