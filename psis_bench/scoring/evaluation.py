@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +24,6 @@ from psis_bench.scoring.inputs.records import read_parts
 from psis_bench.scoring.masks.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, masks_on_boxes, mean_iou
 from psis_bench.scoring.masks.jittered_scores import JitteredIous, jittered_ious, jittered_means
 from psis_bench.scoring.masks.quality import aspects_of, quality_by_part, sizes_of
-from psis_bench.scoring.masks.trivial import trivial_ious
 from psis_bench.scoring.results.details import PartQuality
 from psis_bench.scoring.results.scores import AgnosticRecall, AveragePrecision, GroupScores, MeanIou
 
@@ -118,6 +116,7 @@ def evaluate(
     opened: Opened,
     truth: GroundTruth,
     *,
+    trivial_ious: Callable[[], tuple[Floats, Floats]],
     asked: Asked,
     max_detections: int = 100,
     federation: Federation | None = None,
@@ -128,6 +127,7 @@ def evaluate(
     Args:
         opened: The predictions.
         truth: The annotations.
+        trivial_ious: Returns `psis_bench.scoring.masks.trivial.trivial_ious` of the annotations.
         asked: What is asked for.
         max_detections: Detections per image that count, over all classes together.
         federation: What an LVIS file says beyond COCO format; None: the rules are COCO's.
@@ -138,19 +138,17 @@ def evaluate(
     """
     detections, notes = opened.detections(truth)
     detected = DetectionScores()
-    with ThreadPoolExecutor(max_workers=1) as other:  # hotcoco lets other threads work beside it
-        trivial = other.submit(trivial_ious, truth)
-        if detections is not None:
-            detected = detection_scores(
-                truth,
-                detections,
-                max_detections=max_detections,
-                federation=federation,
-                boundary=asked.boundary,
-                class_agnostic=asked.class_agnostic,
-                engine=asked.engine,
-            )
-            notes += detected.notes
+    if detections is not None:
+        detected = detection_scores(
+            truth,
+            detections,
+            max_detections=max_detections,
+            federation=federation,
+            boundary=asked.boundary,
+            class_agnostic=asked.class_agnostic,
+            engine=asked.engine,
+        )
+        notes += detected.notes
     step(bar, 1, "masks on boxes")
     ious, boundaries = _on_boxes(opened.folder, truth, asked)
     if ious is None:
@@ -160,7 +158,7 @@ def evaluate(
         notes += [] if federation is None else [NO_LIMITS]
         limits = None if federation else _limits(opened.folder, truth, detections, max_detections, asked.engine)
     step(bar, 1, "trivial rows")
-    full_box, ellipse = trivial.result()
+    full_box, ellipse = trivial_ious()
     step(bar, 1, "")
     return Evaluation(
         truth=truth,

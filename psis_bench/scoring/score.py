@@ -33,12 +33,11 @@ from typing import TYPE_CHECKING, Any
 from psis_bench.console import Bar, progress
 from psis_bench.errors import UserError
 from psis_bench.garbage_collection import without_garbage_collection
+from psis_bench.scoring.annotation_process import Reading, reading_annotations
 from psis_bench.scoring.detection.limits import limits_in_words
 from psis_bench.scoring.detection.lvis import absence, groups_of
 from psis_bench.scoring.engine import Engine
 from psis_bench.scoring.evaluation import Asked, evaluate, quality_of, step
-from psis_bench.scoring.inputs.annotation_process import reading_annotations
-from psis_bench.scoring.inputs.annotations import Annotations
 from psis_bench.scoring.inputs.ground_truth import GroundTruth
 from psis_bench.scoring.inputs.predictions import NO_DETECTOR, Opened, Predictions, open_predictions
 from psis_bench.scoring.results.marks import mark_notes
@@ -144,13 +143,20 @@ def _score(
     bar: Bar | None = None,
 ) -> Scores:
     # Few of the objects that a score makes are in circles, and looking for them takes a tenth of its time.
-    with without_garbage_collection():
+    with without_garbage_collection(), reading_annotations(annotations, on_bad_boxes=on_bad_boxes) as reading:
         step(bar, 0, "annotations and predictions")
-        held, opened = _read_both(predictions, annotations, on_bad_boxes)
+        opened = _opened(predictions, reading)
+        held = reading.annotations()
         resolved = split.resolve(held.categories, where=str(held.truth.path))
         step(bar, 1, "detections")
         evaluation = evaluate(
-            opened, held.truth, asked=asked, max_detections=split.max_detections, federation=held.federation, bar=bar
+            opened,
+            held.truth,
+            trivial_ious=reading.trivial_ious,
+            asked=asked,
+            max_detections=split.max_detections,
+            federation=held.federation,
+            bar=bar,
         )
         groups = groups_of(resolved, held.federation)
         group_scores = {name: evaluation.group(ids) for name, ids in groups.items()}
@@ -168,17 +174,13 @@ def _score(
         return scores
 
 
-def _read_both(
-    predictions: Predictions, annotations: Path | Mapping[str, Any], on_bad_boxes: OnBadBoxes
-) -> tuple[Annotations, Opened]:
-    with reading_annotations(annotations, on_bad_boxes=on_bad_boxes) as read:
-        try:
-            opened = open_predictions(predictions)
-        except UserError:
-            # A fault of the annotations is told first, and that predictions are of others before what else is wrong.
-            open_predictions(predictions, read().truth)
-            raise
-        return read(), opened
+def _opened(predictions: Predictions, reading: Reading) -> Opened:
+    try:
+        return open_predictions(predictions)
+    except UserError:
+        # A fault of the annotations is told first, and that predictions are of others before what else is wrong.
+        open_predictions(predictions, reading.annotations().truth)
+        raise
 
 
 def _identity(truth: GroundTruth) -> DatasetIdentity:

@@ -41,14 +41,11 @@ class Opened(NamedTuple):
         Raises:
             UserError: Results are malformed, or predictions are of other annotations, or there twice.
         """
-        gathered = self.gathered
         if self.rows is not None:
-            gathered = gather(records_of_results(self.rows, sizes=truth.sizes, path=self.path))
-        if gathered is None:
-            return None, [NO_DETECTOR]
-        found = gathered.of(truth)
-        refuse_repeated(found)
-        return found, []
+            gathered = gather(records_of_results(self.rows, sizes=truth.sizes, path=self.path), truth)
+            refuse_repeated(gathered.detections)
+            return gathered.of(truth), []
+        return (None, [NO_DETECTOR]) if self.gathered is None else (self.gathered.of(truth), [])
 
 
 def open_predictions(predictions: Predictions, truth: GroundTruth | None = None) -> Opened:
@@ -68,7 +65,9 @@ def open_predictions(predictions: Predictions, truth: GroundTruth | None = None)
     folder = predictions / "detections"
     detection_free = _check_folder(predictions)
     if folder.is_dir():
-        return Opened(gathered=gather(read_parts(folder, kind="detections"), truth), folder=predictions)
+        gathered = gather(read_parts(folder, kind="detections"), truth)
+        refuse_repeated(gathered.detections)
+        return Opened(gathered=gathered, folder=predictions)
     if detection_free is False:
         raise UserError("no such folder", where=str(folder), cure=AGAIN)
     return Opened(folder=predictions)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 
 import numpy as np
 import pytest
 
 from psis_bench.errors import UserError
-from psis_bench.scoring.inputs import annotation_process
-from psis_bench.scoring.inputs.annotation_process import reading_annotations
+from psis_bench.scoring import annotation_process
+from psis_bench.scoring.annotation_process import reading_annotations
 from psis_bench.scoring.inputs.annotations import Annotations, read_annotations
+from psis_bench.scoring.masks.trivial import trivial_ious
 
 
 @pytest.fixture
@@ -49,10 +51,12 @@ def test_what_is_read_apart_is_the_same(name, shared_data, apart):
     path = shared_data / name
     if not path.is_file():
         pytest.skip(f"no {name} here")
-    with reading_annotations(path, on_bad_boxes="drop") as read:
-        found = read()
+    with reading_annotations(path, on_bad_boxes="drop") as reading:
+        found, trivial = reading.annotations(), reading.trivial_ious()
     assert len(apart) == 1
-    assert same(found, read_annotations(path, on_bad_boxes="drop"))
+    here = read_annotations(path, on_bad_boxes="drop")
+    assert same(found, here)
+    assert [ious.tolist() for ious in trivial] == [ious.tolist() for ious in trivial_ious(here.truth)]
 
 
 def test_a_fault_is_told_in_the_same_words(world, tmp_path, apart):
@@ -62,8 +66,8 @@ def test_a_fault_is_told_in_the_same_words(world, tmp_path, apart):
     path.write_text(json.dumps(truth))
     with pytest.raises(UserError) as here:
         read_annotations(path)
-    with reading_annotations(path, on_bad_boxes="error") as read, pytest.raises(UserError) as there:
-        read()
+    with reading_annotations(path, on_bad_boxes="error") as reading, pytest.raises(UserError) as there:
+        reading.annotations()
     assert len(apart) == 1
     assert str(there.value) == str(here.value)
     assert (there.value.what, there.value.where, there.value.cure) == (
@@ -77,11 +81,21 @@ def test_a_process_that_dies_is_made_up_for(world, tmp_path, apart, monkeypatch)
     truth, _ = world(3)
     path = tmp_path / "val.json"
     path.write_text(json.dumps(truth))
-    monkeypatch.setattr(annotation_process, "_CODE", "import os; os._exit(9)")
-    with reading_annotations(path, on_bad_boxes="error") as read:
-        found = read()
-    assert len(apart) == 1
-    assert same(found, read_annotations(path))
+    here = read_annotations(path)
+    whole = pickle.dumps(here)
+    for code in (
+        "import os; os._exit(9)",
+        "raise SystemError",
+        f"import os; os.write(1, {whole[: len(whole) // 2]!r}); os._exit(9)",
+        f"import os; os.write(1, {whole!r}); os._exit(9)",
+        "print('a library talks')",
+    ):
+        monkeypatch.setattr(annotation_process, "_CODE", code)
+        with reading_annotations(path, on_bad_boxes="error") as reading:
+            found, trivial = reading.annotations(), reading.trivial_ious()
+        assert same(found, here)
+        assert [ious.tolist() for ious in trivial] == [ious.tolist() for ious in trivial_ious(here.truth)]
+    assert len(apart) == 5
 
 
 def test_who_stops_before_the_end_leaves_no_process_behind(world, tmp_path, apart, monkeypatch):
@@ -99,8 +113,8 @@ def test_small_files_and_content_are_read_here(world, tmp_path, apart, monkeypat
     path = tmp_path / "val.json"
     path.write_text(json.dumps(truth))
     for given in (path, truth):
-        with reading_annotations(given, on_bad_boxes="error") as read:
-            assert len(read().truth.annotation_ids) == len(truth["annotations"])
+        with reading_annotations(given, on_bad_boxes="error") as reading:
+            assert len(reading.annotations().truth.annotation_ids) == len(truth["annotations"])
     missing = tmp_path / "missing.json"
     with (
         pytest.raises(UserError, match="no such annotation file"),
