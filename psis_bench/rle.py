@@ -92,7 +92,7 @@ def encode_polygons(segmentations: Sequence[Sequence[Sequence[float]]], *, heigh
     """
     from pycocotools import mask as coco_mask
 
-    parts = coco_mask.frPyObjects([list(part) for polygons in segmentations for part in polygons], height, width)
+    parts = coco_mask.frPyObjects([part for polygons in segmentations for part in polygons], height, width)
     found: list[str] = []
     first = 0
     for polygons in segmentations:

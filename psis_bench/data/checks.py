@@ -55,7 +55,7 @@ def _check_subset(
     content, _ = load_json(subset.annotations)
     report = collector.report_for(subset.annotations)
     content = with_named_images(content)
-    dropped = check_content(content, report=report, masks=True, drop_bad_boxes=config.on_bad_boxes == "drop")
+    dropped, _ = check_content(content, report=report, masks=True, drop_bad_boxes=config.on_bad_boxes == "drop")
     if dropped:
         tell_dropped(subset.annotations, len(dropped))
     images = content.get("images") if isinstance(content, dict) else None

@@ -1,8 +1,8 @@
 """The rules that a COCO annotation file is held to, record by record.
 
 Each rule calls ``report(place, what, cure)``, which raises at the first fault or collects all of them, and then goes
-on without the faulty value. One pass over 860,000 annotations takes some seconds: the common case of each rule is one
-or two built-in calls.
+on without the faulty value. A file without a fault does not come here (`psis_bench.data.coco_columns`); the common
+case of each rule is one or two built-in calls: one fault among 860,000 annotations brings all of them here.
 
 Accepted as they are: a missing ``iscrowd`` (no crowd), ``area`` (that of the mask or else the box stands in) or
 ``segmentation`` (no mask), an empty segmentation (no mask), a box that is partly outside the image, images without
@@ -29,7 +29,8 @@ MAX_PIXELS = 2**30
 REACH = 4
 """Polygons and boxes may leave the image by this many times its longer side; rasterisers walk every pixel of them."""
 
-_NUMBERS = {int, float}
+NUMBERS = frozenset({int, float})
+"""What a number in JSON is read as."""
 _RLE_BATCH = 4096
 
 
@@ -122,7 +123,7 @@ class AnnotationRules:
             report(f"{place}.iscrowd", _wrong(annotation, "iscrowd", "0 or 1"), "give 1 for a crowd, else 0")
         if "area" in annotation:
             area = annotation["area"]
-            if type(area) not in _NUMBERS or not _are_finite([area]) or area < 0:
+            if type(area) not in NUMBERS or not _are_finite([area]) or area < 0:
                 report(
                     f"{place}.area",
                     _wrong(annotation, "area", "an area"),
@@ -156,7 +157,7 @@ class AnnotationRules:
     def _fault_of_box(self, annotation: dict[str, Any], size: tuple[int, int], place: str) -> str | None:
         """Report a box that is none; return what is wrong with one that is no good."""
         box = annotation.get("bbox")
-        if type(box) is not list or len(box) != 4 or not _NUMBERS.issuperset(map(type, box)):
+        if type(box) is not list or len(box) != 4 or not NUMBERS.issuperset(map(type, box)):
             what = _wrong(annotation, "bbox", "a list of four numbers")
             self._report(f"{place}.bbox", what, "give [x, y, width, height] in pixels")
             return None
@@ -190,7 +191,7 @@ class AnnotationRules:
                 self._check_rle(index, segmentation, size)
         elif type(segmentation) is not list:
             self._report(place, f"{_short(segmentation)} is not a mask", "give a list of polygons, or an RLE")
-        elif segmentation and type(segmentation[0]) in _NUMBERS:
+        elif segmentation and type(segmentation[0]) in NUMBERS:
             self._report(
                 place, "is one list of numbers", "put each polygon in a list of its own: [[x1, y1, x2, y2, ...]]"
             )
@@ -229,8 +230,8 @@ def _fault_of_polygon(polygon: Any, *, least: float, most: float) -> tuple[str, 
         return f"a polygon of {len(polygon)} numbers", "give x and y for each point"
     if len(polygon) < 6:
         return f"a polygon of {len(polygon) // 2} points", "give three points or more, or remove it"
-    if not _NUMBERS.issuperset(map(type, polygon)):
-        wrong = next(value for value in polygon if type(value) not in _NUMBERS)
+    if not NUMBERS.issuperset(map(type, polygon)):
+        wrong = next(value for value in polygon if type(value) not in NUMBERS)
         return f"{_short(wrong)} is not a number", "give x and y of each point in pixels"
     if not _are_finite(polygon):
         return "a coordinate is not finite", "give x and y of each point in pixels"

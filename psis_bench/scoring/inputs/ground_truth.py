@@ -7,6 +7,7 @@ compare with, but an object that mask AP counts, as pycocotools does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from psis_bench.data.coco_columns import AnnotationColumns
 from psis_bench.errors import UserError
 from psis_bench.rle import check_polygons, encode_polygons, segmentation_to_rle
 from psis_bench.run_length_numbers import RleError
@@ -138,12 +140,10 @@ def read_ground_truth(coco: Any) -> GroundTruth:
     """
     images = sorted(coco.images, key=lambda image: int(image["id"]))
     sizes = {int(image["id"]): (int(image["height"]), int(image["width"])) for image in images}
-    checked = getattr(coco, "masks_checked", False)
-    strings, pixels, extents = _masks(coco.path, coco.annotations, sizes, polygons_checked=checked)
-
-    def column(name: str, dtype: type) -> npt.NDArray[Any]:
-        return np.array([record[name] for record in coco.annotations], dtype)
-
+    columns = getattr(coco, "columns", None) or _extracted(coco.annotations)
+    strings, pixels, extents = _masks(coco, columns, sizes)
+    without_mask = columns.boxes[:, 2] * columns.boxes[:, 3]
+    areas = np.where(np.isnan(columns.areas), np.where(pixels > 0, pixels, without_mask), columns.areas)
     return GroundTruth(
         path=coco.path,
         sha256=coco.sha256,
@@ -151,12 +151,12 @@ def read_ground_truth(coco: Any) -> GroundTruth:
         heights=np.array([height for height, _ in sizes.values()], np.int64),
         widths=np.array([width for _, width in sizes.values()], np.int64),
         category_ids=np.array(sorted(int(category["id"]) for category in coco.categories), np.int64),
-        annotation_ids=column("id", np.int64),
-        images=column("image_id", np.int64),
-        categories=column("category_id", np.int64),
-        boxes=column("bbox", np.float64).reshape(-1, 4),
-        areas=np.array([_area(*pair) for pair in zip(coco.annotations, pixels.tolist(), strict=True)], np.float64),
-        is_crowd=np.array([bool(record.get("iscrowd", 0)) for record in coco.annotations], bool),
+        annotation_ids=columns.ids,
+        images=columns.images,
+        categories=columns.categories,
+        boxes=columns.boxes,
+        areas=areas,
+        is_crowd=columns.crowds,
         has_segmentation=np.array([bool(string) for string in strings], bool),
         has_mask=pixels > 0,
         mask_pixels=pixels,
@@ -165,47 +165,70 @@ def read_ground_truth(coco: Any) -> GroundTruth:
     )
 
 
+def _extracted(annotations: Sequence[dict[str, Any]]) -> AnnotationColumns:
+    def column(name: str, dtype: type) -> npt.NDArray[Any]:
+        return np.array([record[name] for record in annotations], dtype)
+
+    areas = [record.get("area") for record in annotations]
+    return AnnotationColumns(
+        ids=column("id", np.int64),
+        images=column("image_id", np.int64),
+        categories=column("category_id", np.int64),
+        boxes=column("bbox", np.float64).reshape(-1, 4),
+        areas=np.array([math.nan if area is None else area for area in areas], np.float64),
+        crowds=np.array([bool(record.get("iscrowd", 0)) for record in annotations], bool),
+        polygons=None,
+    )
+
+
 def _masks(
-    path: Path, annotations: Sequence[dict[str, Any]], sizes: dict[int, tuple[int, int]], *, polygons_checked: bool
+    coco: Any, columns: AnnotationColumns, sizes: dict[int, tuple[int, int]]
 ) -> tuple[list[str], Ints, npt.NDArray[np.int32]]:
     """Return run lengths ('' without a segmentation), pixels and extents of every annotation."""
-    strings = [""] * len(annotations)
-    polygons: dict[tuple[int, int], list[int]] = {}
-    for place, record in enumerate(annotations):
-        if record["image_id"] not in sizes:
-            raise UserError(f"there is no image {record['image_id']}", where=f"{path}: annotations[{place}].image_id")
-        form, size = record.get("segmentation"), sizes[record["image_id"]]
-        text = _compressed(form, size)
-        if text is not None:
-            strings[place] = text
-        elif form:
-            try:
-                if isinstance(form, Mapping):
-                    strings[place] = segmentation_to_rle(form, *size)["counts"]
-                else:
-                    if not polygons_checked:
-                        check_polygons(form, height=size[0], width=size[1])
-                    polygons.setdefault(size, []).append(place)
-            except ValueError as error:
-                raise UserError(str(error), where=f"{path}: annotations[{place}].segmentation") from error
-    for (height, width), places in polygons.items():
-        forms = [annotations[place]["segmentation"] for place in places]
-        for place, string in zip(places, encode_polygons(forms, height=height, width=width), strict=True):
-            strings[place] = string
+    strings = _texts(coco, columns, sizes)
     there = [place for place, string in enumerate(strings) if string]
-    pixels, extents = np.zeros(len(annotations), np.int64), np.zeros((len(annotations), 4), np.int32)
-    sides = np.array([sizes[annotations[place]["image_id"]] for place in there], np.int64).reshape(-1, 2)
+    sides = np.array([sizes[image] for image in columns.images[there].tolist()], np.int64).reshape(-1, 2)
     data, offsets = _joined([strings[place] for place in there])
     try:
         measured = measure_strings(data, offsets, sides.prod(axis=1), heights=sides[:, 0])
     except RleError as error:
-        where = f"{path}: annotations[{there[error.index]}].segmentation"
+        where = f"{coco.path}: annotations[{there[error.index]}].segmentation"
         raise UserError(error.reason, where=where) from error
+    pixels, extents = np.zeros(len(strings), np.int64), np.zeros((len(strings), 4), np.int32)
     pixels[there], extents[there] = measured.areas, _extents(measured, sides[:, 0])
-    for place in np.array(there, np.int64)[measured.has_empty_runs]:
-        size = sizes[annotations[place]["image_id"]]
-        strings[place] = segmentation_to_rle({"size": list(size), "counts": strings[place]}, *size)["counts"]
+    for nth in np.flatnonzero(measured.has_empty_runs).tolist():
+        place, size = there[nth], sides[nth].tolist()
+        strings[place] = segmentation_to_rle({"size": size, "counts": strings[place]}, *size)["counts"]
     return strings, pixels, extents
+
+
+def _texts(coco: Any, columns: AnnotationColumns, sizes: dict[int, tuple[int, int]]) -> list[str]:
+    """Return the compressed run lengths of every annotation, '' without a segmentation; RLEs are not checked."""
+    checked = getattr(coco, "masks_checked", False)
+    strings = [""] * len(coco.annotations)
+    polygons: dict[tuple[int, int], list[int]] = {}
+    for place, (record, image) in enumerate(zip(coco.annotations, columns.images.tolist(), strict=True)):
+        if image not in sizes:
+            raise UserError(f"there is no image {image}", where=f"{coco.path}: annotations[{place}].image_id")
+        form, size = record.get("segmentation"), sizes[image]
+        text = _compressed(form, size)
+        try:
+            if text is not None:
+                strings[place] = text
+            elif isinstance(form, Mapping):
+                strings[place] = segmentation_to_rle(form, *size)["counts"]
+            elif form:
+                if not checked:
+                    check_polygons(form, height=size[0], width=size[1])
+                polygons.setdefault(size, []).append(place)
+        except ValueError as error:
+            raise UserError(str(error), where=f"{coco.path}: annotations[{place}].segmentation") from error
+    forms: Sequence[Any] = columns.polygons or [record.get("segmentation") for record in coco.annotations]
+    for (height, width), places in polygons.items():
+        own = encode_polygons([forms[place] for place in places], height=height, width=width)
+        for place, string in zip(places, own, strict=True):
+            strings[place] = string
+    return strings
 
 
 def _extents(measured: Measured, heights: Ints) -> npt.NDArray[np.int32]:
@@ -230,12 +253,6 @@ def _compressed(form: Any, size: tuple[int, int]) -> str | None:
     if not isinstance(counts, str) or not counts or not counts.isascii() or not isinstance(sides, list):
         return None
     return counts if tuple(sides) == size and all(type(side) is int for side in sides) else None
-
-
-def _area(record: dict[str, Any], pixels: int) -> float:
-    if record.get("area") is not None:
-        return float(record["area"])
-    return float(pixels) if pixels else float(record["bbox"][2]) * float(record["bbox"][3])
 
 
 def decode_masks(strings: Sequence[str], pixels: Ints) -> RunLengths:
