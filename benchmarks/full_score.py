@@ -5,6 +5,7 @@ and mask AP of all, seen and unseen classes and of every class:
 
 * ``psis_bench``: `score_run` of a prediction folder, Parquet; besides, it checks everything, takes the trivial rows
   (full box and ellipse), and writes every file of a score;
+* ``psis_bench of JSON``: the same of the results file that the others read;
 * ``hotcoco``: reads annotations and results as JSON, unchecked, evaluates boxes and masks once over all classes, and
   averages slices of its arrays: what somebody does who knows that one evaluation is enough;
 * ``hotcoco by group``: the same with an evaluation for each group, its ``catIds`` restricted, as its interface has it;
@@ -23,31 +24,33 @@ import tempfile
 from pathlib import Path
 
 from made_world import write_world
-from measuring import kept, median, numbers, ratio, run
+from measuring import CPU_OF_ALL, kept, median, numbers, ratio, run
 
 from psis_bench.console import out
 from psis_bench.splits.categories import COCO_NAMES
 
 BY_GROUP = "hotcoco by group"
-PSIS_BENCH = """
-import json, sys, tempfile, time
+OF_JSON = "psis_bench of JSON"
+_WAYS = {BY_GROUP: "groups", OF_JSON: "json"}
+PSIS_BENCH = (
+    CPU_OF_ALL
+    + """
+import hotcoco, json, pyarrow.parquet, sys, tempfile, time
 from pathlib import Path
 from psis_bench.scoring.score import score_run
 from psis_bench.splits.registry import get_split
-begin, busy = time.perf_counter(), time.process_time()
 folder = Path(sys.argv[1])
-found = folder / "only_detections"
-if not found.exists():
-    found.mkdir(exist_ok=True)
-    (found / "detections").symlink_to((folder / "found" / "detections").resolve())
+found = folder / ("results.json" if sys.argv[3] == "json" else "only_detections")
+begin, busy = time.perf_counter(), busy_seconds()
 with tempfile.TemporaryDirectory() as name:
     scores = score_run(
         predictions=found, annotations=folder / "val.json", split=get_split("voc2nonvoc"), out=Path(name)
     )
-seconds, cpu = time.perf_counter() - begin, time.process_time() - busy
+seconds, cpu = time.perf_counter() - begin, busy_seconds() - busy
 print(json.dumps({"seconds": seconds, "cpu": cpu, "ap": scores.groups["all"].mask.ap,
                   **{name: group.mask.ap for name, group in scores.groups.items()}}))
 """
+)
 HOTCOCO = """
 import json, sys, time
 from hotcoco import COCO, COCOeval
@@ -135,24 +138,27 @@ def main(arguments: list[str]) -> int:
         folder = Path(options["keep"] or name)
         categories = [{"id": place, "name": name} for place, name in enumerate(COCO_NAMES, start=1)]
         write_world(folder, images=options["images"], detections=options["detections"], categories=categories)
-        scripts = {"psis_bench": PSIS_BENCH, "hotcoco": HOTCOCO, BY_GROUP: HOTCOCO, "CocoMetric": COCO_METRIC}
+        (folder / "only_detections").mkdir(exist_ok=True)
+        link = folder / "only_detections" / "detections"
+        if not link.exists():
+            link.symlink_to((folder / "found" / "detections").resolve())
+        scripts = {"psis_bench": PSIS_BENCH, OF_JSON: PSIS_BENCH, "hotcoco": HOTCOCO, BY_GROUP: HOTCOCO}
+        scripts["CocoMetric"] = COCO_METRIC
         scripts = {key: script for key, script in scripts.items() if key not in options["without"].split(",")}
         rounds = []
         for _ in range(options["rounds"]):
             given = (str(folder), str(options["images"]))
-            rounds.append(
-                {key: run(script, *given, "groups" if key == BY_GROUP else "once") for key, script in scripts.items()}
-            )
+            rounds.append({key: run(script, *given, _WAYS.get(key, "once")) for key, script in scripts.items()})
         rounds = kept(folder / "full_score.json", rounds)
     for key in rounds[-1]:
         memory = max(entry[key]["megabytes"] for entry in rounds if key in entry)
         seconds, cpu = median(rounds, key), median(rounds, key, "cpu")
         ap = rounds[-1][key]["ap"]
         out.print(
-            f"{key:<16} {seconds:8.2f} s  {cpu:8.2f} s of processors  {memory:6.0f} MB  mask AP {ap:.6f}",
+            f"{key:<18} {seconds:8.2f} s  {cpu:8.2f} s of processors  {memory:6.0f} MB  mask AP {ap:.6f}",
             soft_wrap=True,
         )
-    for key in rounds[-1]:
+    for key in [key for key in rounds[-1] if key != "psis_bench"]:
         times = median(rounds, "psis_bench", "cpu") / median(rounds, key, "cpu")
         out.print(f"psis_bench takes {times:.2f} times the processor time of {key}")
     over_hotcoco = ratio(rounds, "psis_bench", "hotcoco")

@@ -11,12 +11,20 @@ from pathlib import Path
 from typing import Any
 
 _PEAK = """
-import time
+import resource, time
 print(time.process_time())
 with open("/proc/self/status") as file:
     peak = next(line for line in file if line.startswith("VmHWM:"))
-print(int(peak.split()[1]) / 1024)
+print((int(peak.split()[1]) + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024)
 """
+
+CPU_OF_ALL = """
+def busy_seconds():
+    import os
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+"""
+"""Defines processor seconds of all threads and of all processes that were started and have ended."""
 
 
 def run(script: str, *arguments: str) -> dict[str, float]:
@@ -24,7 +32,8 @@ def run(script: str, *arguments: str) -> dict[str, float]:
 
     Returns:
         What it told, ``cpu`` unless it told that: processor seconds of all its threads, imports included, and
-        ``megabytes``: the peak of its memory.
+        ``megabytes``: the peak of its memory and that of the largest process that it started, added up even where the
+        two did not come together.
     """
     command = [sys.executable, "-c", script + _PEAK, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -192,17 +192,18 @@ def _undo_differences(numbers: Ints, offsets: Ints, parity: int) -> _Chain:
 
     All are added up at once; where a sum begins anew, what the one before has come to is taken off first.
     """
+    # NumPy adds up every other number of an array four times as fast as the same numbers in a row.
     chain = numbers[parity::2]
     bounds = (offsets - parity + 1) // 2
     starts, lengths = bounds[:-1], np.diff(bounds)
-    ends = _sums(chain.copy(), bounds)
+    so_far = np.cumsum(chain, dtype=chain.dtype)
+    ends = np.diff(np.where(bounds > 0, so_far[bounds - 1], 0)) if len(chain) else np.zeros(len(lengths), chain.dtype)
     # A mask's first number begins no sum: the third does, which is the next one here.
     first = starts[(offsets[:-1] % 2 == parity) & (lengths > 1)]
     ends[(offsets[:-1] % 2 == parity) & (lengths > 1)] -= chain[first]
     chain[first + 1] -= chain[first]
     there = lengths > 0
     chain[starts[there][1:]] -= ends[there][:-1]
-    # NumPy adds up every other number of an array four times as fast as the same numbers in a row.
     runs = np.cumsum(chain, dtype=chain.dtype)
     return _Chain(runs, bounds, _sums(runs, bounds))
 

@@ -17,7 +17,6 @@ from psis_bench.run_lengths import Ints
 from psis_bench.scoring.inputs.detections import Detections, MaskMeasures
 from psis_bench.scoring.inputs.ground_truth import Flags, GroundTruth, columns_between, places_in
 
-_ABOVE_ANY_AREA = 2**33  # twice the pixels of the largest image that run lengths can hold
 _PAIRS_AT_A_TIME = 2**18
 
 
@@ -33,52 +32,53 @@ def can_find(truth: GroundTruth, detections: Detections) -> Ints:
     """
     drawn = np.flatnonzero(truth.has_mask)
     groups, number = np.unique(_groups(truth, truth.images[drawn], truth.categories[drawn]), return_inverse=True)
+    drawn = drawn[np.argsort(number, kind="stable")]
+    ends = np.cumsum(np.bincount(number, minlength=len(groups)))
     chosen = detections.has_mask
     group, there = places_in(groups, _groups(truth, detections.images[chosen], detections.categories[chosen]))
     own = np.flatnonzero(there & (detections.mask_areas > 0))
     heights = detections.sizes[chosen, 0]
     found = np.zeros(len(there), bool)
-    crowds = truth.is_crowd[drawn]
-    for kind in (False, True):
-        objects = np.flatnonzero(crowds == kind)
-        for rows, places in _of_fitting_area(
-            group[own], detections.mask_areas[own], number[objects], truth.mask_pixels[drawn[objects]], crowds=kind
-        ):
-            masks = own[rows]
-            match = _may_match(
-                truth, drawn[objects[places]], detections.measures.at(masks), heights[masks], crowds=kind
-            )
-            found[masks[match]] = True
+    for masks, places in _pairs(own, group[own], ends):
+        match = _may_match(truth, drawn[places], detections.measures.at(masks), heights[masks])
+        found[masks[match]] = True
     return np.flatnonzero(found)
 
 
-def _of_fitting_area(
-    groups: Ints, areas: Ints, object_groups: Ints, object_areas: Ints, *, crowds: bool
-) -> Iterator[tuple[Ints, Ints]]:
-    """Yield pairs of a mask and an object of its group whose areas allow IoU 0.5, some at a time."""
-    # Objects in order of group and area, each group in a range of numbers of its own.
-    marks = object_groups * _ABOVE_ANY_AREA + object_areas
-    order = np.argsort(marks)
-    marks = marks[order]
-    low = groups * _ABOVE_ANY_AREA
-    most = np.full_like(areas, _ABOVE_ANY_AREA - 1) if crowds else np.minimum(2 * areas, _ABOVE_ANY_AREA - 1)
-    first = np.searchsorted(marks, low + (areas + 1) // 2, side="left")
-    counts = np.searchsorted(marks, low + most, side="right") - first
-    busy = np.flatnonzero(counts)
-    for rows in np.split(busy, np.flatnonzero(np.diff(np.cumsum(counts[busy]) // _PAIRS_AT_A_TIME)) + 1):
-        own = counts[rows]
+def _pairs(masks: Ints, groups: Ints, ends: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """Yield each mask with the place of each object of its group, some at a time.
+
+    Args:
+        masks: int64 (n,).
+        groups: int64 (n,): the group of each.
+        ends: int64 (G,): one after the last object of each group; the first is where the one before ends.
+    """
+    starts = np.append(0, ends[:-1])[groups] if len(ends) else groups
+    counts = ends[groups] - starts if len(ends) else groups
+    so_far = np.cumsum(counts)
+    for part in np.split(np.arange(len(masks)), np.flatnonzero(np.diff(so_far // _PAIRS_AT_A_TIME)) + 1):
+        own = counts[part]
         below = np.cumsum(own) - own
-        yield np.repeat(rows, own), order[np.repeat(first[rows] - below, own) + np.arange(own.sum())]
+        yield np.repeat(masks[part], own), np.repeat(starts[part] - below, own) + np.arange(own.sum())
 
 
-def _may_match(truth: GroundTruth, objects: Ints, masks: MaskMeasures, heights: Ints, *, crowds: bool) -> Flags:
+def _may_match(truth: GroundTruth, objects: Ints, masks: MaskMeasures, heights: Ints) -> Flags:
     """Tell which pairs of a mask, in an image of this height, and an object may have IoU 0.5, bool (p,)."""
-    left, right = columns_between(masks.starts, masks.stops, heights)
-    first, last, top, bottom = truth.extents[objects].T.astype(np.int64)
+    drawn, crowds = truth.mask_pixels[objects], truth.is_crowd[objects]
+    common = np.minimum(masks.areas, drawn)
+    near = np.flatnonzero(_is_enough(common, masks.areas, drawn, crowds))
+    left, right = columns_between(masks.starts[near], masks.stops[near], heights[near])
+    first, last, top, bottom = (truth.extents[objects[near], side] for side in range(4))
     shared = np.maximum(np.minimum(right, last) - np.maximum(left, first), 0) * (bottom - top)
-    drawn = truth.mask_pixels[objects]
-    common = np.minimum(np.minimum(masks.areas, drawn), shared)
-    return np.asarray(2 * common >= masks.areas if crowds else 3 * common >= masks.areas + drawn)
+    common = np.minimum(common[near], shared)
+    found = np.zeros(len(objects), bool)
+    found[near] = _is_enough(common, masks.areas[near], drawn[near], crowds[near])
+    return found
+
+
+def _is_enough(common: Ints, areas: Ints, drawn: Ints, crowds: Flags) -> Flags:
+    """Tell where so many pixels in common make IoU 0.5 or more, bool (p,)."""
+    return np.asarray(np.where(crowds, 2 * common >= areas, 3 * common >= areas + drawn))
 
 
 def _groups(truth: GroundTruth, images: Ints, categories: Ints) -> Ints:

@@ -22,18 +22,15 @@ def refuse_repeated(detections: Detections) -> None:
         UserError: Two are equal; names file and row of the first that repeats another, and that other.
     """
     numbers = [detections.images, detections.scores, detections.categories, *detections.boxes.T]
-    # Few share image and score: the other columns are sorted for those alone.
-    order = np.arange(len(detections))
-    equal = np.zeros(0, bool)
-    for columns in (numbers[:2], numbers):
-        order = order[np.lexsort([column[order] for column in reversed(columns)])]  # stable: the file's order stays
-        equal = np.ones(max(len(order) - 1, 0), bool)
-        for column in columns:
-            equal &= column[order][1:] == column[order][:-1]
-        if not equal.any():
-            return
-        if columns is not numbers:
-            order = np.sort(order[np.append(equal, False) | np.append(False, equal)])
+    # Few share their score: what else is equal is looked at for those alone.
+    ascending = np.sort(detections.scores)
+    order = np.flatnonzero(np.isin(detections.scores, ascending[1:][ascending[1:] == ascending[:-1]]))
+    order = order[np.lexsort([column[order] for column in reversed(numbers)])]  # stable: the file's order stays
+    equal = np.ones(max(len(order) - 1, 0), bool)
+    for column in numbers:
+        equal &= column[order][1:] == column[order][:-1]
+    if not equal.any():
+        return
     texts = np.full(len(detections), -1, np.int64)
     texts[detections.has_mask] = np.arange(len(detections.strings))
     run = np.append(0, np.cumsum(~equal))  # one number for each set of equal rows
