@@ -127,11 +127,10 @@ def has_padded_numbers(data: npt.NDArray[np.uint8], offsets: Ints) -> npt.NDArra
         data: uint8 (B,): strings that `measure_strings` has passed.
         offsets: int64 (N + 1,): as there.
     """
-    codes = data - np.uint8(48)
+    goes_on = np.flatnonzero(data >= 48 + 32)
+    before, last = data[goes_on] - np.uint8(48), data[goes_on + 1] - np.uint8(48)
     # The last of several groups says nothing when it only repeats the sign, the fifth bit of the group before.
-    before, last = codes[:-1], codes[1:]
-    says_nothing = last == np.where(before & np.uint8(16), np.uint8(31), np.uint8(0))
-    places = np.flatnonzero((before >= 32) & says_nothing)
+    places = goes_on[last == np.where(before & np.uint8(16), np.uint8(31), np.uint8(0))]
     found = np.zeros(len(offsets) - 1, bool)
     found[np.searchsorted(offsets, places, side="right") - 1] = True
     return found

@@ -19,6 +19,8 @@ from psis_bench.rle import segmentation_to_rle
 from psis_bench.run_length_numbers import has_padded_numbers
 from psis_bench.run_length_strings import Measured, measure_strings
 from psis_bench.run_lengths import Ints, offsets_of
+from psis_bench.scoring.engine import boxes_around
+from psis_bench.scoring.inputs.mask_texts import rles_of
 from psis_bench.scoring.inputs.result_rows import Sizes
 
 _NUMBERS = {int, float}
@@ -59,10 +61,11 @@ def _columns(results: Sequence[Any], sizes: Sizes) -> ResultColumns:
     sides = [sizes[image] for image in images]
     masks = [result.get("segmentation") for result in results]
     there = [place for place, mask in enumerate(masks) if mask is not None]
-    texts, measured = _texts([masks[place] for place in there], [sides[place] for place in there])
     boxes = [result.get("bbox") for result in results]
+    own_sides = np.array([sides[place] for place in there], np.int64).reshape(-1, 2)
+    texts, measured = _texts([masks[place] for place in there], own_sides)
     if None in boxes:
-        _fill_in(boxes, texts, there, sides)
+        _fill_in(boxes, texts, there, own_sides)
     _require({*map(type, boxes)} == {list} and {*map(len, boxes)} == {4})
     strings: list[str | None] = [None] * len(results)
     for place, text in zip(there, texts, strict=True):
@@ -79,35 +82,38 @@ def _columns(results: Sequence[Any], sizes: Sizes) -> ResultColumns:
     return ResultColumns(columns=columns, measured=measured)
 
 
-def _texts(masks: Sequence[Any], sides: Sequence[tuple[int, int]]) -> tuple[list[str], Measured]:
+def _texts(masks: Sequence[Any], sides: Ints) -> tuple[list[str], Measured]:
     """Return the compressed run lengths of masks, as an encoder writes them, and what is measured of them."""
-    nothing = np.zeros(0, np.int64)
-    if not masks:
-        return [], measure_strings(np.zeros(0, np.uint8), offsets_of(nothing), nothing)
-    _require({*map(type, masks)} == {dict})
+    _require({*map(type, masks)} <= {dict})
     stated = [*map(itemgetter("size"), masks)]
-    _require({*map(type, stated)} == {list} and {*map(type, chain.from_iterable(stated))} == {int})
-    _require(stated == [*map(list, sides)])
+    _require({*map(type, stated)} <= {list} and {*map(type, chain.from_iterable(stated))} <= {int})
+    _require(stated == sides.tolist())
     texts = [*map(itemgetter("counts"), masks)]
     if {*map(type, texts)} == {bytes}:
         texts = [text.decode("ascii") for text in texts]
+    measured, padded = _measured(texts, sides)
+    odd = np.flatnonzero(measured.has_empty_runs | padded)
+    if len(odd):
+        for place in odd.tolist():
+            texts[place] = segmentation_to_rle(masks[place], *sides[place].tolist())["counts"]
+        measured, _ = _measured(texts, sides)
+    return texts, measured
+
+
+def _measured(texts: Sequence[str], sides: Ints) -> tuple[Measured, npt.NDArray[np.bool_]]:
     data = np.frombuffer("".join(texts).encode("ascii"), np.uint8)
     offsets = offsets_of(np.array([*map(len, texts)], np.int64))
-    measured = measure_strings(data, offsets, np.array(sides, np.int64).prod(axis=1))
-    for place in np.flatnonzero(measured.has_empty_runs | has_padded_numbers(data, offsets)).tolist():
-        texts[place] = segmentation_to_rle(masks[place], *sides[place])["counts"]
-    return texts, measured._replace(has_empty_runs=np.zeros(len(texts), bool))
+    measured = measure_strings(data, offsets, sides.prod(axis=1))
+    return measured, has_padded_numbers(data, offsets)
 
 
-def _fill_in(boxes: list[Any], texts: Sequence[str], there: Sequence[int], sides: Sequence[tuple[int, int]]) -> None:
+def _fill_in(boxes: list[Any], texts: Sequence[str], there: Sequence[int], sides: Ints) -> None:
     """Give each result without a box the one around its mask."""
-    from pycocotools import mask as coco_mask
-
-    chosen = [(place, text) for place, text in zip(there, texts, strict=True) if boxes[place] is None]
-    _require(len(chosen) == sum(box is None for box in boxes))
-    around = coco_mask.toBbox([{"size": list(sides[place]), "counts": text} for place, text in chosen])
-    for (place, _), box in zip(chosen, around.tolist(), strict=True):
-        boxes[place] = box
+    chosen = [nth for nth, place in enumerate(there) if boxes[place] is None]
+    _require(len(chosen) == boxes.count(None))
+    around = boxes_around(rles_of([texts[nth] for nth in chosen], sides[chosen]))
+    for nth, box in zip(chosen, around.tolist(), strict=True):
+        boxes[there[nth]] = box
 
 
 def _whole(values: list[int]) -> Ints:
