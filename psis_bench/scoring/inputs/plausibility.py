@@ -13,12 +13,13 @@ from __future__ import annotations
 import numpy as np
 
 from psis_bench.scoring.inputs.detections import Detections
-from psis_bench.scoring.inputs.ground_truth import GroundTruth
+from psis_bench.scoring.inputs.ground_truth import Flags, GroundTruth
 
 _EMPTY = 0.1
 _BEYOND = 0.2
 _MARGIN = 0.1
 _CORNERS = 0.99
+_AT_A_TIME = 8192
 
 
 def notes_on(detections: Detections, truth: GroundTruth) -> list[str]:
@@ -40,15 +41,29 @@ def _empty_images(detections: Detections, truth: GroundTruth) -> list[str]:
 
 
 def _boxes_beyond(detections: Detections) -> list[str]:
-    sides = detections.sizes[:, ::-1].astype(np.float64)  # width, height
-    low, extent = detections.boxes[:, :2], detections.boxes[:, 2:]
-    beyond = int(np.count_nonzero(((low < -_MARGIN * sides) | (low + extent > (1 + _MARGIN) * sides)).any(axis=1)))
+    # Some thousand at a time: of millions the columns between would take memory, and time to fetch it.
+    parts = [slice(first, first + _AT_A_TIME) for first in range(0, len(detections), _AT_A_TIME)]
+    beyond = sum(int(np.count_nonzero(_is_beyond(detections, part))) for part in parts)
     if not beyond or beyond < _BEYOND * len(detections):
         return []
-    as_corners = np.count_nonzero(((extent >= low) & (extent <= sides + 1)).all(axis=1))
-    corners = as_corners >= _CORNERS * len(detections)
-    told = "they look like x1, y1, x2, y2; bbox is" if corners else "bbox is"
+    as_corners = sum(int(np.count_nonzero(_fits_as_corners(detections, part))) for part in parts)
+    told = "they look like x1, y1, x2, y2; bbox is" if as_corners >= _CORNERS * len(detections) else "bbox is"
     return [
         f"{beyond} of {len(detections)} boxes reach far beyond their image: {told} x, y, width, height in pixels of "
         "the original image"
     ]
+
+
+def _is_beyond(detections: Detections, part: slice) -> Flags:
+    x, y, width, height = detections.boxes[part].T
+    down, across = detections.sizes[part].T
+    low = (x < -_MARGIN * across) | (y < -_MARGIN * down)
+    found: Flags = low | (x + width > (1 + _MARGIN) * across) | (y + height > (1 + _MARGIN) * down)
+    return found
+
+
+def _fits_as_corners(detections: Detections, part: slice) -> Flags:
+    x1, y1, x2, y2 = detections.boxes[part].T
+    down, across = detections.sizes[part].T
+    found: Flags = (x2 >= x1) & (y2 >= y1) & (x2 <= (1 + _MARGIN) * across) & (y2 <= (1 + _MARGIN) * down)
+    return found

@@ -84,8 +84,11 @@ def test_of_real_objects_only_corners_and_other_pixels_are_noted(coco_mini: Simp
     loose = boxes + random.normal(0, 0.3, boxes.shape) * np.tile(boxes[:, 2:], 2)
     loose[:, 2:] = np.maximum(loose[:, 2:], 0)
     assert told(loose) == []
-    (note,) = told(np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1))
-    assert CORNERS in note
+    close = boxes + random.normal(0, 0.05, boxes.shape) * np.tile(boxes[:, 2:], 2)
+    for given in (boxes, close):
+        corners = np.concatenate([given[:, :2], given[:, :2] + given[:, 2:]], axis=1)
+        (note,) = told(corners)
+        assert CORNERS in note
     (note,) = told(boxes * 2)  # of an image that was resized
     assert note.endswith(BEYOND)
     assert notes(coco_mini.truth, coco_mini.results) == []
