@@ -132,7 +132,9 @@ def test_what_does_not_belong_together_is_told(tiny: TinyData, detector: Detecto
     with pytest.raises(UserError, match="there is no category 'unicorn', which the model detects"):
         detector.evaluate(made)
     with pytest.raises(UserError, match="unknown split 'voc2novoc'"):
-        Detector(tiny).evaluate({**made, "split": "voc2novoc"})
+        METRICS.build({**made, "split": "voc2novoc"})
+    with pytest.raises(UserError, match="on_bad_boxes: unknown value 'dropp'; did you mean 'drop'"):
+        METRICS.build({**made, "on_bad_boxes": "dropp"})
     metric = METRICS.build(made)
     with pytest.raises(UserError, match="does not say its classes"):
         metric.compute_metrics([])
