@@ -25,8 +25,10 @@ from pycocotools import mask as coco_mask
 from psis_bench.data.dataset_config import OnBadBoxes
 from psis_bench.engine.predict import labels_to_categories
 from psis_bench.errors import UserError
+from psis_bench.scoring.inputs.arguments import check_choice
 from psis_bench.scoring.results.scores import Scores
 from psis_bench.scoring.score import score_predictions
+from psis_bench.splits.registry import get_split
 
 _FIELDS = {"box": "bbox", "mask": "segm", "boundary": "boundary"}
 
@@ -43,6 +45,9 @@ class SeenUnseenMetric(BaseMetric):
         out: Folder for ``scores.json``, ``per_class.csv`` and ``per_instance.parquet``; None writes nothing.
         collect_device: As for every metric of MMEngine.
         prefix: As for every metric of MMEngine.
+
+    Raises:
+        UserError: The split or ``on_bad_boxes`` is not known; before a training, not at its first validation.
     """
 
     default_prefix = "psis"
@@ -59,6 +64,8 @@ class SeenUnseenMetric(BaseMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
+        check_choice("on_bad_boxes", on_bad_boxes, OnBadBoxes)
+        get_split(split)
         self.ann_file = ann_file
         self.split = split
         self.on_bad_boxes = on_bad_boxes

@@ -26,6 +26,7 @@ found exactly, of the dog only four columns: IoU 4 / 6, which is enough at 4 of 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ from psis_bench.scoring.detection.limits import limits_in_words
 from psis_bench.scoring.detection.lvis import absence, groups_of
 from psis_bench.scoring.engine import Engine
 from psis_bench.scoring.evaluation import Asked, evaluate, quality_of, step
+from psis_bench.scoring.inputs.arguments import annotations_of, check_choice, predictions_of, type_error
 from psis_bench.scoring.inputs.ground_truth import GroundTruth
 from psis_bench.scoring.inputs.predictions import NO_DETECTOR, Opened, Predictions, open_predictions
 from psis_bench.scoring.results.marks import mark_notes
@@ -82,13 +84,21 @@ def score_predictions(
         UserError: Predictions or annotations are missing or malformed, or do not belong together.
     """
     return _score(
-        Path(predictions) if isinstance(predictions, str) else predictions,
-        annotations=Path(annotations) if isinstance(annotations, str) else annotations,
-        split=get_split(split) if isinstance(split, str) else split,
+        predictions_of(predictions),
+        annotations=annotations_of(annotations),
+        split=_split_of(split),
         out=None if out is None else Path(out),
         asked=Asked(boundary=boundary, class_agnostic=class_agnostic, details=details, engine=engine),
         on_bad_boxes=on_bad_boxes,
     )
+
+
+def _split_of(split: str | os.PathLike[str] | SplitProtocol) -> SplitProtocol:
+    if isinstance(split, str | os.PathLike):
+        return get_split(os.fspath(split))
+    if not isinstance(split, SplitProtocol):
+        raise type_error("split", split, "the name of a split, its YAML file, or a SplitProtocol")
+    return split
 
 
 def score_run(
@@ -142,6 +152,10 @@ def _score(
     on_bad_boxes: OnBadBoxes,
     bar: Bar | None = None,
 ) -> Scores:
+    from psis_bench.data.dataset_config import OnBadBoxes
+
+    check_choice("engine", asked.engine, Engine)
+    check_choice("on_bad_boxes", on_bad_boxes, OnBadBoxes)
     # Few of the objects that a score makes are in circles, and looking for them takes a tenth of its time.
     with without_garbage_collection(), reading_annotations(annotations, on_bad_boxes=on_bad_boxes) as reading:
         step(bar, 0, "annotations and predictions")

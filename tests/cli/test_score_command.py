@@ -121,13 +121,13 @@ def test_paths_may_have_an_equals_sign(folder: Path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image_id": 7}, "results.json: row 1, image_id: the annotation file has no image 7"),
+        ({"image_id": 7}, "results.json: row 1, image_id: val.json has no image 7"),
         ({"category_id": 3}, "results.json: row 1, category_id: val.json has no category 3; categories are given by"),
-        ({"score": None}, "results.json: row 1, score: must be a number, not None"),
+        ({"score": None}, "results.json: row 1, score: is missing"),
         ({"score": float("inf")}, "results.json: row 1, score: must be a finite number, not inf"),
         ({"score": 10**400}, "results.json: row 1, score: must be a number, not 1000"),
         ({"segmentation": mask(160, 41)}, "results.json: row 1, segmentation: the run lengths add up to 201, not to"),
-        ({"segmentation": None}, "results.json: row 1, bbox: must be four numbers"),
+        ({"segmentation": None}, "results.json: row 1: has neither bbox nor segmentation"),
         ({"bbox": [0, 0, -1, 5]}, "results.json: row 1, bbox: has a negative width or height"),
     ],
 )

@@ -243,7 +243,7 @@ def test_masks_on_moved_boxes_stand_in_folders_of_their_own(tiny: TinyData) -> N
         ]
         masks[name] = [row["mask"] for row in rows]
         for row in rows:
-            strength = strength_of(name)
+            strength = strength_of(moved.predictions / name)
             box = np.array([boxes[row["annotation_id"]]], float)
             if strength is not None:
                 size = np.array([[row["height"], row["width"]]])

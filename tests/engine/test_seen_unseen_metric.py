@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from mmdet.structures import DetDataSample
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 from tiny_data import TinyData
 
 from psis_bench.engine.seen_unseen_metric import SeenUnseenMetric
@@ -128,7 +132,36 @@ def test_what_does_not_belong_together_is_told(tiny: TinyData, detector: Detecto
     with pytest.raises(UserError, match="there is no category 'unicorn', which the model detects"):
         detector.evaluate(made)
     with pytest.raises(UserError, match="unknown split 'voc2novoc'"):
-        Detector(tiny).evaluate({**made, "split": "voc2novoc"})
+        METRICS.build({**made, "split": "voc2novoc"})
+    with pytest.raises(UserError, match="on_bad_boxes: unknown value 'dropp'; did you mean 'drop'"):
+        METRICS.build({**made, "on_bad_boxes": "dropp"})
     metric = METRICS.build(made)
     with pytest.raises(UserError, match="does not say its classes"):
         metric.compute_metrics([])
+
+
+def test_a_list_filled_up_with_equal_boxes_is_scored_as_pycocotools_does(tiny: TinyData, detector: Detector) -> None:
+    """A model of a fixed number of detections pads them; that must not stop a training."""
+    image = tiny.val["images"][0]
+    sides = (image["height"], image["width"])
+    padding = {"boxes": np.zeros((5, 4), np.float32), "masks": np.zeros((5, *sides), bool), "labels": [1] * 5}
+    detector.add(image, **padding, scores=np.ones(5), ids=tiny.val["categories"])
+    found = detector.evaluate(config(tiny))
+    results = [
+        {**row, "segmentation": {"size": [row.pop("height"), row.pop("width")], "counts": row.pop("mask")}}
+        for row in map(dict, detector.rows)
+    ]
+    for iou_type in ("bbox", "segm"):
+        with contextlib.redirect_stdout(io.StringIO()):
+            coco = COCO(tiny.folder / "val.json")
+            # With segmentations pycocotools takes areas and boxes from them.
+            given = [
+                {k: v for k, v in row.items() if k != ("segmentation" if iou_type == "bbox" else "bbox")}
+                for row in results
+            ]
+            evaluation = COCOeval(coco, coco.loadRes(given), iou_type)
+            evaluation.evaluate()
+            evaluation.accumulate()
+            evaluation.summarize()
+        assert [found[f"psis/{iou_type}_{key}"] for key in ("mAP", "mAP_50", "mAP_75")] == evaluation.stats[:3].tolist()
+    assert found["psis/bbox_mAP"] < Detector(tiny).evaluate(config(tiny))["psis/bbox_mAP"]

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from psis_bench.errors import UserError
 from psis_bench.files import sha256_of_file
+from psis_bench.run_length_strings import encode_string
 from psis_bench.scoring import as_csv, as_markdown, boundary_iou, score_predictions
 from psis_bench.scoring.inputs.records import write_part
 from psis_bench.scoring.results.scores import Scores
@@ -131,10 +132,13 @@ def test_without_a_detector_detection_ap_is_left_out_and_said_so(scored):
     (scored.folder / "predictions" / "detections" / "part-00000.parquet").unlink()
     (scored.folder / "predictions" / "detections").rmdir()
     scores = scored()
-    assert scores.notes == ("detection AP left out: the model has no detector",)
+    assert scores.notes == ("detection AP left out: there are no detections",)
     assert scores.groups["seen"].box is None
     assert scores.groups["seen"].mask is None
     assert scores.groups["all"].gt_box_miou.class_mean == 1.0
+    manifest = {"schema": 1, "complete": True, "detection_free": True}
+    (scored.folder / "predictions" / "manifest.json").write_text(json.dumps(manifest))
+    assert scored().notes == ("detection AP left out: the model has no detector",)
     manifest = {"schema": 1, "complete": True, "detection_free": False}
     (scored.folder / "predictions" / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError, match="detections: no such folder"):
@@ -188,7 +192,12 @@ def test_predictions_that_are_not_complete_are_refused(scored, manifest, message
 
 
 def test_a_place_without_predictions_is_refused(scored):
-    with pytest.raises(UserError, match="no predictions here"):
+    with pytest.raises(UserError, match="elsewhere: no such folder"):
+        scored(predictions=scored.folder / "elsewhere")
+    with pytest.raises(UserError, match=r"nix\.json: no such file; give a COCO results file"):
+        scored(predictions=scored.folder / "nix.json")
+    (scored.folder / "elsewhere").mkdir()
+    with pytest.raises(UserError, match="elsewhere: no predictions here"):
         scored(predictions=scored.folder / "elsewhere")
 
 
@@ -290,3 +299,48 @@ def test_scoring_imports_no_torch(repository):
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=repository)
     assert found.stdout.splitlines() == ["True True", "[]"]
+
+
+def test_equal_detections_in_memory_are_scored_as_pycocotools_does_and_refused_in_a_file(scored, reference):
+    """A model may fill its list up with boxes of zeros; each is a false positive."""
+    found = [
+        {**{key: row[key] for key in ("image_id", "category_id", "bbox", "segmentation")}, "score": 0.5 + place / 1000}
+        for place, row in enumerate(scored.truth["annotations"])
+    ]
+    height, width = found[0]["segmentation"]["size"]
+    empty = {"size": [height, width], "counts": encode_string(np.array([height * width]))}
+    zeros = {**found[0], "score": 1.0, "bbox": [0.0] * 4, "segmentation": empty}
+    results = [dict(row) for row in (zeros, zeros, *found, found[0], zeros)]
+    options = {"annotations": scored.truth, "split": split_of(scored.truth)}
+    for engine in ("auto", "pycocotools"):
+        scores = score_predictions(results, **options, engine=engine)
+        for kind, iou_type in (("box", "bbox"), ("mask", "segm")):
+            stats = reference(scored.truth, results, iou_type).stats
+            average = getattr(scores.groups["all"], kind).to_dict()
+            assert [average[key] for key in AP_NAMES] == [None if value == -1 else value for value in stats[:6]]
+            assert average["AP"] < 1 == getattr(score_predictions(found, **options).groups["all"], kind).ap
+        assert "3 detections repeat others in image, class, score, box and mask; each of them counts" in scores.notes
+    path = scored.folder / "results.json"
+    path.write_text(json.dumps(results))
+    with pytest.raises(UserError, match=r"row 1: repeats .*results\.json: row 0: .*and 2 more repeat others"):
+        score_predictions(path, **options)
+
+
+def test_detections_without_a_mask_among_others_are_counted(scored, reference):
+    results = [
+        {key: value for key, value in result.items() if key != "segmentation" or place % 3}
+        for place, result in enumerate(scored.results)
+    ]
+    scores = score_predictions(results, annotations=scored.truth, split=split_of(scored.truth))
+    without, count = len(results[::3]), len(results)
+    assert f"{without} of {count} detections have no mask and do not count in mask AP" in scores.notes
+    with_masks = [result for result in scored.results if "segmentation" in results[scored.results.index(result)]]
+    assert scores.groups["all"].mask.ap == reference(scored.truth, with_masks, "segm").stats[0]
+    assert scores.groups["all"].box.ap == reference(scored.truth, scored.results, "bbox").stats[0]
+
+
+def test_a_file_that_covers_few_images_says_so(scored):
+    path = scored.folder / "results.json"
+    path.write_text("[]")
+    images = len({row["image_id"] for row in scored.truth["annotations"] if not row["iscrowd"]})
+    assert f"{images} of the {images} images that have objects have no detection" in scored(predictions=path).notes

@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
+
 from psis_bench.data.lvis import Federation
 from psis_bench.scoring.detection.average_precision import DetectionTables, evaluate_boundaries, evaluate_detections
 from psis_bench.scoring.detection.class_agnostic import AgnosticEvaluation
@@ -67,6 +69,8 @@ def detection_scores(
     masks = bool(best.has_mask.any()) or not len(best)
     if not masks:
         notes.append(NO_MASKS)
+    elif without := int(np.count_nonzero(~best.has_mask)):
+        notes.append(f"{without} of {len(best)} detections have no mask and do not count in mask AP")
 
     def tables(measure: Measure) -> DetectionTables:
         if federation is not None:

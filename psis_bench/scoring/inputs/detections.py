@@ -17,6 +17,7 @@ from psis_bench.scoring.ahead import ahead
 from psis_bench.scoring.inputs.ground_truth import Flags, Floats, GroundTruth, places_in
 from psis_bench.scoring.inputs.mask_texts import Chunk, MaskTexts, chosen_texts
 from psis_bench.scoring.inputs.records import Records
+from psis_bench.scoring.inputs.result_rows import OTHER_ANNOTATIONS
 
 _OF_THE_FILE = "categories are given by their ids in the annotation file, not by their place in a list of classes"
 
@@ -236,7 +237,9 @@ def check_ids_and_sizes(records: Records | Gathered, truth: GroundTruth) -> None
         UserError: They are not; names file, row and field.
     """
     places, known = places_in(truth.image_ids, records.column("image_id"))
-    records.refuse(~known, "image_id", f"{truth.path.name} has no image {{}}")
+    others = int(np.count_nonzero(~known))
+    more = f" ({others} of {len(known)} rows are of images that it does not have)" if others > 1 else ""
+    records.refuse(~known, "image_id", f"{truth.path.name} has no image {{}}{more}", OTHER_ANNOTATIONS)
     _, known = places_in(truth.category_ids, records.column("category_id"))
     records.refuse(~known, "category_id", f"{truth.path.name} has no category {{}}", _OF_THE_FILE)
     for field, sides in (("height", truth.heights[places]), ("width", truth.widths[places])):

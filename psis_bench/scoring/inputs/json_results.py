@@ -6,6 +6,7 @@ A file that a crash cut short says how many of its detections are whole, so that
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,30 @@ def load_results(path: Path) -> list[Any]:
         # A number of thousands of digits, or thousands of brackets.
         raise UserError(f"not readable as JSON ({error})", where=where, cure=_AGAIN) from error
     if not isinstance(results, list):
-        raise UserError("not a COCO results file: a list of detections is needed", where=where)
+        raise no_list_error(results, where)
     return results
+
+
+def no_list_error(content: Any, where: str) -> UserError:
+    """Return the error of what was given as results and is no list: what it is instead, and where the list may lie.
+
+    Args:
+        content: Parsed JSON.
+        where: What the error calls it.
+    """
+    found = content if isinstance(content, Mapping) else {}
+    lists = [key for key, value in found.items() if isinstance(value, list)]
+    rows = found.get("annotations")
+    scored = isinstance(rows, list) and any(isinstance(row, Mapping) and "score" in row for row in rows[:1])
+    if not scored and {"images", "annotations"} <= {*lists}:
+        what = "not a COCO results file but an annotation file"
+        return UserError(what, where=where, cure="give the detections here, and this file as the annotations")
+    if {"image_id", "category_id"} <= {*found}:
+        return UserError("not a COCO results file but a single detection", where=where, cure="put it into a list")
+    what, cure = "not a COCO results file: a list of detections is needed", "write the detections as one JSON list"
+    if lists:
+        cure = f"write the list under {('annotations' if scored else lists[0])!r} alone"
+    return UserError(what, where=where, cure=cure)
 
 
 def whole_rows(text: str) -> int:
@@ -97,6 +120,9 @@ def _syntax_error(error: json.JSONDecodeError, where: str) -> UserError:
         rows = whole_rows(text)
         last = {0: "no row is whole", 1: "the first row is whole"}.get(rows, f"the first {rows} rows are whole")
         return UserError(f"is cut short after {len(error.doc)} characters: {last}", where=where, cure=_AGAIN)
+    if text.startswith("{") and error.msg == "Extra data" and error.doc[error.pos : error.pos + 1] == "{":
+        what = "looks like JSON Lines, one object after the other, and one list is needed"
+        return UserError(what, where=where, cure="write all detections as one list, as json.dump(rows, file) does")
     place = f"line {error.lineno}, column {error.colno}"
     after = f", after {whole_rows(text)} whole rows" if text.startswith("[") else ""
     return UserError(f"not readable as JSON ({error.msg}: {place}{after})", where=where, cure=_AGAIN)

@@ -11,13 +11,15 @@ from psis_bench.errors import UserError
 from psis_bench.scoring.inputs.detections import Detections, Gathered, gather
 from psis_bench.scoring.inputs.ground_truth import GroundTruth
 from psis_bench.scoring.inputs.json_results import load_results
-from psis_bench.scoring.inputs.records import AGAIN, read_parts, records_of_results
-from psis_bench.scoring.inputs.repeated import refuse_repeated
+from psis_bench.scoring.inputs.plausibility import notes_on
+from psis_bench.scoring.inputs.records import again, read_parts, records_of_results
+from psis_bench.scoring.inputs.repeated import refuse_repeated, repeated
 
 Predictions = Path | Sequence[Mapping[str, Any]]
 """A COCO results file or prediction folder, or the content of a results file."""
 
 NO_DETECTOR = "detection AP left out: the model has no detector"
+NO_DETECTIONS = "detection AP left out: there are no detections"
 
 
 class Opened(NamedTuple):
@@ -28,12 +30,16 @@ class Opened(NamedTuple):
         rows: The rows of a results file; None for a folder.
         path: What errors call that file.
         folder: The folder; None for results.
+        in_memory: The rows come from no file.
+        no_detector: The folder's manifest says that its model has no detector.
     """
 
     gathered: Gathered | None = None
     rows: Sequence[Any] | None = None
     path: Path = Path("results")
     folder: Path | None = None
+    in_memory: bool = False
+    no_detector: bool = False
 
     def detections(self, truth: GroundTruth) -> tuple[Detections | None, list[str]]:
         """Return all detections, if there are any, and what is to be noted about them.
@@ -42,10 +48,20 @@ class Opened(NamedTuple):
             UserError: Results are malformed, or predictions are of other annotations, or there twice.
         """
         if self.rows is not None:
-            gathered = gather(records_of_results(self.rows, sizes=truth.sizes, path=self.path), truth)
-            refuse_repeated(gathered.detections)
-            return gathered.of(truth), []
-        return (None, [NO_DETECTOR]) if self.gathered is None else (self.gathered.of(truth), [])
+            rows = records_of_results(self.rows, sizes=truth.sizes, path=self.path, annotations=truth.path.name)
+            gathered = gather(rows, truth)
+            if not self.in_memory:
+                refuse_repeated(gathered.detections)
+        elif self.gathered is None:
+            return None, [NO_DETECTOR if self.no_detector else NO_DETECTIONS]
+        else:
+            gathered = self.gathered
+        found = gathered.of(truth)
+        notes = notes_on(found, truth)
+        if self.in_memory and (again_there := repeated(found)):
+            count = len(again_there)
+            notes.append(f"{count} detections repeat others in image, class, score, box and mask; each of them counts")
+        return found, notes
 
 
 def open_predictions(predictions: Predictions, truth: GroundTruth | None = None) -> Opened:
@@ -59,9 +75,12 @@ def open_predictions(predictions: Predictions, truth: GroundTruth | None = None)
         UserError: Predictions are missing or malformed.
     """
     if not isinstance(predictions, Path):
-        return Opened(rows=predictions)
+        return Opened(rows=predictions, in_memory=True)
     if predictions.is_file():
         return Opened(rows=load_results(predictions), path=predictions)
+    if not predictions.exists():
+        what = f"no such {'file' if predictions.suffix else 'folder'}"
+        raise UserError(what, where=str(predictions), cure="give a COCO results file, or a prediction folder")
     folder = predictions / "detections"
     detection_free = _check_folder(predictions)
     if folder.is_dir():
@@ -69,8 +88,8 @@ def open_predictions(predictions: Predictions, truth: GroundTruth | None = None)
         refuse_repeated(gathered.detections)
         return Opened(gathered=gathered, folder=predictions)
     if detection_free is False:
-        raise UserError("no such folder", where=str(folder), cure=AGAIN)
-    return Opened(folder=predictions)
+        raise UserError("no such folder", where=str(folder), cure=again(predictions))
+    return Opened(folder=predictions, no_detector=detection_free is True)
 
 
 def counted_detections(predictions: Predictions, truth: GroundTruth, limit: int) -> tuple[Detections | None, list[str]]:
@@ -100,11 +119,12 @@ def _check_folder(predictions: Path) -> bool | None:
         detection_free: bool | None = manifest.get("detection_free")
         parts: int | None = manifest.get("parts")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError("not a manifest of predictions", where=str(path), cure=AGAIN) from error
+        raise UserError("not a manifest of predictions", where=str(path), cure=again(predictions)) from error
     if not complete:
         raise UserError("the predictions are not complete", where=str(path), cure="run predict again: it goes on")
     for folder in sorted(child for child in predictions.iterdir() if child.is_dir()):
         found = len(list(folder.glob("part-*.parquet")))
         if parts is not None and found != parts:
-            raise UserError(f"has {found} parts, of which manifest.json counts {parts}", where=str(folder), cure=AGAIN)
+            what = f"has {found} parts, of which manifest.json counts {parts}"
+            raise UserError(what, where=str(folder), cure=again(predictions))
     return detection_free

@@ -20,16 +20,24 @@ from psis_bench.files import atomic_path
 from psis_bench.run_length_numbers import RleError
 from psis_bench.run_length_strings import Measured, decode_strings, encode_string, measure_strings
 from psis_bench.run_lengths import Ints, RunLengths, merge_empty_runs, offsets_of
+from psis_bench.scoring.inputs.arguments import check_choice
 from psis_bench.scoring.inputs.arrow_columns import flat_boxes, is_null, numbers_of
+from psis_bench.scoring.inputs.column_types import converted, foreign_columns
 from psis_bench.scoring.inputs.json_results import load_results
 from psis_bench.scoring.inputs.result_columns import columns_of_results
-from psis_bench.scoring.inputs.result_rows import Sizes, row_of_result
+from psis_bench.scoring.inputs.result_rows import Sizes, refuse_unknown_images, row_of_result
 
 _Found = TypeVar("_Found")
 Kind = Literal["detections", "gt_box_masks"]
 
 _ROWS_AT_A_TIME = 8192
-AGAIN = "make the predictions again: psis-bench run ... overwrite=predict"
+
+
+def again(predictions: Path) -> str:
+    """Return the cure of a broken prediction folder: only a run, which leaves a manifest, can make it again."""
+    if (predictions / "manifest.json").exists():
+        return "make the predictions again: psis-bench run ... overwrite=predict"
+    return "write the predictions again"
 
 
 def schema_of(kind: Kind) -> Any:
@@ -143,7 +151,9 @@ class Records:
         return UserError(what, where=f"{self.path}: row {self.first_row + row}, {field}", cure=cure)
 
 
-def write_part(folder: Path, index: int, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any], *, kind: Kind) -> Path:
+def write_part(
+    folder: str | Path, index: int, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any], *, kind: Kind
+) -> Path:
     """Write one part of a prediction folder atomically and return its path.
 
     Args:
@@ -152,16 +162,20 @@ def write_part(folder: Path, index: int, rows: Sequence[Mapping[str, Any]] | Map
         rows: One mapping a row, or one mapping from column names to columns of equal length (arrays or
             lists; ``bbox`` (n, 4)). The columns are those of `schema_of`.
         kind: Which schema.
+
+    Raises:
+        UserError: There is no such kind, or the folder cannot be written to.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    check_choice("kind", kind, Kind)
     schema = schema_of(kind)
     by_column = isinstance(rows, Mapping)
     columns = [rows[name] if by_column else [row[name] for row in rows] for name in schema.names]
     table = pa.Table.from_arrays([_array(*pair) for pair in zip(columns, schema, strict=True)], schema=schema)
     table.validate(full=True)
-    path = part_path(folder, index)
+    path = part_path(Path(folder), index)
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
     return path
@@ -180,18 +194,22 @@ def read_parts(folder: Path, *, kind: Kind) -> Iterator[Records]:
         kind: Which schema they must have.
 
     Raises:
-        UserError: The folder or a part between others is missing, a part is not whole, or its columns
-            are not those of the schema.
+        UserError: The folder, all parts or one between others are missing, a part is not whole, or its columns
+            do not hold what the schema says.
     """
+    cure = again(folder.parent)
     if not folder.is_dir():
-        raise UserError("no such folder", where=str(folder), cure=AGAIN)
-    rows = 0
-    for index, path in enumerate(sorted(folder.glob("part-*.parquet"))):
+        raise UserError("no such folder", where=str(folder), cure=cure)
+    paths = sorted(folder.glob("part-*.parquet"))
+    if not paths:
+        others = sorted(path.name for path in folder.glob("*.parquet"))
+        if others:
+            cure = f"rename {others[0]}: parts are called part-00000.parquet, part-00001.parquet, ..."
+        raise UserError("has no part-00000.parquet in it", where=str(folder), cure=cure)
+    for index, path in enumerate(paths):
         if path != part_path(folder, index):
-            raise UserError("this part of the predictions is missing", where=str(part_path(folder, index)), cure=AGAIN)
-        for records in _read_part(path, kind, rows_before=rows):
-            yield records
-            rows += len(records)
+            raise UserError("this part of the predictions is missing", where=str(part_path(folder, index)), cure=cure)
+        yield from _read_part(path, kind)
 
 
 def read_results(path: Path, *, sizes: Sizes) -> Iterator[Records]:
@@ -209,17 +227,21 @@ def read_results(path: Path, *, sizes: Sizes) -> Iterator[Records]:
     yield from records_of_results(load_results(path), sizes=sizes, path=path)
 
 
-def records_of_results(results: Sequence[Any], *, sizes: Sizes, path: Path = Path("results")) -> Iterator[Records]:
+def records_of_results(
+    results: Sequence[Any], *, sizes: Sizes, path: Path = Path("results"), annotations: str = "the annotation file"
+) -> Iterator[Records]:
     """Turn the content of a COCO results file into records, as `read_results` does.
 
     Args:
         results: The detections.
         sizes: The sizes of the images of the annotation file.
         path: What errors call the file.
+        annotations: What errors call the annotation file.
 
     Raises:
         UserError: A detection is malformed; names file, row and field.
     """
+    images_checked = False
     for first in range(0, len(results), _ROWS_AT_A_TIME):
         chosen = results[first : first + _ROWS_AT_A_TIME]
         found = columns_of_results(chosen, sizes)
@@ -227,40 +249,53 @@ def records_of_results(results: Sequence[Any], *, sizes: Sizes, path: Path = Pat
             table = _batch_of_columns(found.columns)
             yield Records(path=path, first_row=first, table=table, measured=found.measured)
             continue
+        if not images_checked:
+            refuse_unknown_images(results, sizes=sizes, path=path, annotations=annotations)
+            images_checked = True
         rows = [row_of_result(path, first + place, result, sizes) for place, result in enumerate(chosen)]
         columns = {name: [row[name] for row in rows] for name in schema_of("detections").names}
         yield Records(path=path, first_row=first, table=_batch_of_columns(columns))
 
 
-def _read_part(path: Path, kind: Kind, *, rows_before: int) -> Iterator[Records]:
+def _read_part(path: Path, kind: Kind) -> Iterator[Records]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    schema = schema_of(kind)
     try:
         with pq.ParquetFile(path) as file:
-            _check_schema(path, file.schema_arrow, kind)
+            foreign = foreign_columns(file.schema_arrow, schema, path=path, kind=kind)
             first_row = 0
             for batch in file.iter_batches(batch_size=_ROWS_AT_A_TIME):
-                records = Records(path=path, first_row=first_row, table=batch)
+                table = converted(batch, schema, foreign, path=path, first_row=first_row) if foreign else batch
+                records = Records(path=path, first_row=first_row, table=table)
                 _check_nulls(records, kind)
                 yield records
                 first_row += len(records)
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        whole = f"; the parts before it are whole and hold {rows_before} rows" if rows_before else ""
-        raise UserError(f"not a whole Parquet file ({reason}){whole}", where=str(path), cure=AGAIN) from error
+        reason = str(error).splitlines()[0].rstrip(". ")
+        raise UserError(
+            f"not a whole Parquet file ({reason}); {_what_is_whole(path)}",
+            where=str(path),
+            cure=again(path.parent.parent),
+        ) from error
 
 
-def _check_schema(path: Path, found: Any, kind: Kind) -> None:
-    for field in schema_of(kind):
-        place = f"{path}: column {field.name}"
-        if field.name not in found.names:
-            raise UserError("the column is missing", where=place, cure=f"the columns of {kind} are needed")
-        got = found.field(field.name).type
-        # The name of a list's element is not part of what it holds.
-        same = got == field.type or (field.name == "bbox" and str(got).endswith("[4]") and got.value_type == "double")
-        if not same:
-            raise UserError(f"the column holds {got}, not {field.type}", where=place)
+def _what_is_whole(broken: Path) -> str:
+    """Say how much beside a broken part can be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    paths = list(broken.parent.glob("part-*.parquet"))
+    rows = []
+    for path in paths:
+        try:
+            rows += [pq.read_metadata(path).num_rows] if path != broken else []
+        except (pa.ArrowException, OSError):
+            continue
+    if len(paths) == 1:
+        return "it is the only part, so that no row is whole"
+    return f"{len(rows)} of {len(paths)} parts are whole and hold {sum(rows)} rows"
 
 
 def _check_nulls(records: Records, kind: Kind) -> None:

@@ -1,7 +1,8 @@
 """Detections that are there twice: the same image, class, score, box and mask.
 
-A detector does not find the same thing with the same score twice, a file that was written twice does. Such a
-detection would be a false positive of its own, without anybody noticing.
+A file that was written twice has such detections, each a false positive of its own without anybody noticing, and is
+refused. What a model gives in memory may have them too (boxes of zeros that fill a list up), and is scored as it is, as
+pycocotools does.
 """
 
 from __future__ import annotations
@@ -21,6 +22,23 @@ def refuse_repeated(detections: Detections) -> None:
     Raises:
         UserError: Two are equal; names file and row of the first that repeats another, and that other.
     """
+    found = repeated(detections)
+    if found:
+        row, first = found[0]
+        more = f" (and {len(found) - 1} more repeat others)" if len(found) > 1 else ""
+        raise UserError(
+            f"repeats {detections.place_of(first)}: the same image, class, score, box and mask{more}",
+            where=detections.place_of(row),
+            cure="leave each detection in once",
+        )
+
+
+def repeated(detections: Detections) -> list[tuple[int, int]]:
+    """Return the places of detections that equal an earlier one, ascending, each with the first of that kind.
+
+    Args:
+        detections: As `psis_bench.scoring.inputs.detections.read_detections` gave them.
+    """
     numbers = [detections.images, detections.scores, detections.categories, *detections.boxes.T]
     # Few share their score: what else is equal is looked at for those alone.
     ascending = np.sort(detections.scores)
@@ -30,7 +48,7 @@ def refuse_repeated(detections: Detections) -> None:
     for column in numbers:
         equal &= column[order][1:] == column[order][:-1]
     if not equal.any():
-        return
+        return []
     texts = np.full(len(detections), -1, np.int64)
     texts[detections.has_mask] = np.arange(len(detections.strings))
     run = np.append(0, np.cumsum(~equal))  # one number for each set of equal rows
@@ -42,11 +60,4 @@ def refuse_repeated(detections: Detections) -> None:
         first = seen.setdefault((int(run[place]), detections.strings[text] if text >= 0 else None), row)
         if first != row:
             found.append((row, first))
-    if found:
-        row, first = min(found)
-        more = f" (and {len(found) - 1} more repeat others)" if len(found) > 1 else ""
-        raise UserError(
-            f"repeats {detections.place_of(first)}: the same image, class, score, box and mask{more}",
-            where=detections.place_of(row),
-            cure="leave each detection in once",
-        )
+    return sorted(found)

@@ -11,8 +11,8 @@ an object's box goes the same way at every strength, in every run and on every m
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,11 +38,8 @@ def read_strengths(text: str) -> tuple[float, ...]:
     """
     found = []
     for word in text.split(","):
-        try:
-            strength = float(word)
-        except ValueError:
-            strength = math.nan
-        if not 0 < strength <= _MOST:
+        strength = _strength(word)
+        if strength is None:
             raise UserError(
                 f"box_jitter={text}: {word!r} is not a share of a box's size", cure="as in box_jitter=0.1,0.2"
             )
@@ -57,12 +54,32 @@ def folder_of(strength: float) -> str:
     return f"{_PREFIX}{strength!r}"
 
 
-def strength_of(folder: str) -> float | None:
-    """Return the strength of a folder of predictions; None when it is none of jittered boxes."""
+def strength_of(folder: Path) -> float | None:
+    """Return the strength of a folder of predictions; None when it is none of jittered boxes.
+
+    Raises:
+        UserError: What its name says is no strength, or not in the form of `folder_of`.
+    """
+    if not folder.name.startswith(_PREFIX):
+        return None
+    text = folder.name.removeprefix(_PREFIX)
+    strength = _strength(text)
+    if strength is None:
+        what = f"{text!r} is not a strength above 0 and at most {_MOST}"
+        raise UserError(what, where=str(folder), cure=f"name the folder as in {folder_of(0.1)}, or move it away")
+    if folder.name != folder_of(strength):
+        what = f"the strength is written {strength!r}"
+        raise UserError(what, where=str(folder), cure=f"name the folder {folder_of(strength)}")
+    return strength
+
+
+def _strength(text: str) -> float | None:
+    """Return a strength as it is typed, or None if it is none."""
     try:
-        return float(folder.removeprefix(_PREFIX)) if folder.startswith(_PREFIX) else None
+        strength = float(text)
     except ValueError:
         return None
+    return strength if 0 < strength <= _MOST else None
 
 
 def box_sets(

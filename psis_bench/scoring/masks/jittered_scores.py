@@ -38,9 +38,10 @@ def jittered_ious(predictions: Path, truth: GroundTruth) -> tuple[JitteredIous, 
     """Read the masks on moved boxes of a prediction folder, if it has any; ascending strengths.
 
     Raises:
-        UserError: As `psis_bench.scoring.masks.gt_box_iou.gt_box_ious`.
+        UserError: As `psis_bench.scoring.masks.gt_box_iou.gt_box_ious`; a folder's name has no strength in it.
     """
-    folders = {strength: child for child in predictions.iterdir() if (strength := strength_of(child.name)) is not None}
+    children = sorted(child for child in predictions.iterdir() if child.is_dir())
+    folders = {strength: child for child in children if (strength := strength_of(child)) is not None}
     places = truth.instances
     tight, sizes = truth.boxes[places], truth.sizes_of(truth.images[places])
     found = []

@@ -51,7 +51,7 @@ def test_a_part_that_is_cut_short_is_named(tmp_path):
     path = write_part(tmp_path, 0, [ROW], kind="detections")
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(
-        UserError, match=r"part-00000\.parquet: not a whole Parquet file .*; make the predictions again"
+        UserError, match=r"part-00000\.parquet: not a whole Parquet file .*; write the predictions again"
     ):
         rows_of(tmp_path, "detections")
 
@@ -71,7 +71,7 @@ def test_columns_that_are_missing_or_of_another_type_are_named(tmp_path):
     pq.write_table(table.drop_columns("score"), path)
     with pytest.raises(UserError, match="column score: the column is missing"):
         rows_of(tmp_path, "detections")
-    for name, values in (("score", ["0.5"]), ("image_id", [1.0]), ("bbox", [[1.0, 2.0]]), ("mask", [3])):
+    for name, values in (("score", ["0.5"]), ("image_id", [1.0]), ("bbox", [["1"]]), ("mask", [3])):
         place = table.column_names.index(name)
         pq.write_table(table.set_column(place, name, pa.array(values)), path)
         with pytest.raises(UserError, match=f"column {name}: the column holds"):
@@ -147,12 +147,12 @@ def test_a_results_file_gives_the_same_detections(tmp_path, world, ground_truth,
         ([3], "row 0: a result must be an object"),
         ([RESULT, {**RESULT, "image_id": "1"}], "row 1, image_id: must be a whole number"),
         ([RESULT, {**RESULT, "image_id": 9}], "row 1, image_id: the annotation file has no image 9"),
-        ([RESULT, {**RESULT, "category_id": None}], "row 1, category_id: must be a whole number"),
+        ([RESULT, {**RESULT, "category_id": None}], "row 1, category_id: is missing"),
         ([RESULT, {**RESULT, "category_id": 9}], "row 1, category_id: instances.json has no category 9"),
         ([RESULT, {**RESULT, "score": "high"}], "row 1, score: must be a number"),
         ([RESULT, {**RESULT, "score": float("nan")}], "row 1, score: must be a finite number"),
         ([RESULT, {**RESULT, "bbox": [1, 2, 3]}], "row 1, bbox: must be four numbers"),
-        ([RESULT, {"image_id": 1, "category_id": 2, "score": 1}], "row 1, bbox: must be four numbers"),
+        ([RESULT, {"image_id": 1, "category_id": 2, "score": 1}], "row 1: has neither bbox nor segmentation"),
         ([RESULT, {**RESULT, "segmentation": {"size": [5, 4], "counts": "d0"}}], "row 1, segmentation: size [5, 4]"),
         ([RESULT, {**RESULT, "segmentation": {"size": [4, 5], "counts": [1]}}], "row 1, segmentation: the run lengths"),
         ([RESULT, {**RESULT, "segmentation": [[0, 0, 4, 4, 4, 0]]}], "row 1, segmentation: an RLE is an object"),

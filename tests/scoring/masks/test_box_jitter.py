@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,7 +64,19 @@ def test_each_set_of_boxes_has_its_folder() -> None:
     sets = box_sets(instances, {"height": 100, "width": 90}, (0.1, 0.25))
     assert list(sets) == ["gt_box_masks", "jittered_boxes_0.1", "jittered_boxes_0.25"]
     assert sets["gt_box_masks"].tolist() == [[1, 2, 30, 40], [5.5, 6, 7, 8]]
-    assert [strength_of(folder) for folder in sets] == [None, 0.1, 0.25]
-    assert strength_of("jittered_boxes_x") is None
-    assert strength_of(folder_of(1 / 3)) == 1 / 3
+    assert [strength_of(Path("found", folder)) for folder in sets] == [None, 0.1, 0.25]
+    for strength in (1 / 3, 1e-5, 0.5):
+        assert strength_of(Path(folder_of(strength))) == strength
     assert box_sets([], {"height": 100, "width": 90}, (0.1,))["jittered_boxes_0.1"].shape == (0, 4)
+
+
+@pytest.mark.parametrize("text", ["x", "", "nan", "inf", "-inf", "-0.1", "0", "0.0", "0.51", "1", "10%"])
+def test_a_folder_of_no_strength_is_named(text: str) -> None:
+    with pytest.raises(UserError, match=r"is not a strength above 0 and at most 0\.5; name the folder as in jittered_"):
+        strength_of(Path(f"jittered_boxes_{text}"))
+
+
+@pytest.mark.parametrize("text", ["0.10", "1e-1", ".1", "+0.1", " 0.1", "0.1_0", "00.1"])
+def test_a_strength_has_one_form(text: str) -> None:
+    with pytest.raises(UserError, match=r"the strength is written 0\.1; name the folder jittered_boxes_0\.1$"):
+        strength_of(Path(f"jittered_boxes_{text}"))
