@@ -1,9 +1,9 @@
 """Runs held against each other: numbers with intervals, the difference of two, which classes moved, and ranks.
 
 An *entry* is a run, or several that differ in their seed alone. Intervals of a run are percentiles over draws of
-images; those of several seeds add the spread of the seeds (`seeds_and_images_interval` of
-`psis_bench.scoring.comparing.intervals`). Because all entries are scored on the same images under the same draws,
-differences are paired, image by image and seed by seed.
+images, and of its AP lie around the score (`class_mean_interval` of `psis_bench.scoring.comparing.intervals`); those of
+several seeds add the spread of the seeds (`seeds_and_images_interval`). Because all entries are scored on the same
+images under the same draws, differences are paired, image by image and seed by seed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from psis_bench.errors import UserError
 from psis_bench.scoring.comparing.bootstrap import CONFIDENCE, percentile_interval
-from psis_bench.scoring.comparing.intervals import seeds_and_images_interval
+from psis_bench.scoring.comparing.intervals import class_mean_interval, seeds_and_images_interval
 from psis_bench.scoring.comparing.ranks import RankInterval, rank_intervals
 from psis_bench.scoring.comparing.sampled_scores import METRICS, Metric, SampledScores, mean_over_runs
 from psis_bench.scoring.comparing.scored_folder import ScoredFolder
@@ -82,8 +82,24 @@ class Entry:
 
     def number(self, metric: Metric, group: str) -> Number:
         """Return the mean of the runs with its interval."""
-        values = self.values(metric, group)
-        return Number(value=None) if values is None else with_interval(values, self.drawn(metric, group))
+        values, drawn = self.values(metric, group), self.drawn(metric, group)
+        if values is None:
+            return Number(value=None)
+        if metric.instance is None and len(values) == 1 and drawn is not None:
+            return self._number_around_score(values[0], drawn, metric, group)
+        return with_interval(values, drawn)
+
+    def _number_around_score(self, value: float, drawn: Floats, metric: Metric, group: str) -> Number:
+        """Return an AP of a single run with its interval, whose middle the draws cannot tell."""
+        variances, freedoms = self.samples[0].variances(metric.key, self.members(group))
+        interval = class_mean_interval(
+            value,
+            deviation=float(np.nanstd(drawn, ddof=1)),
+            variances=variances,
+            freedoms=freedoms,
+            confidence=CONFIDENCE,
+        )
+        return Number(value=value, low=interval.low, high=interval.high)
 
 
 @dataclass(frozen=True, kw_only=True)

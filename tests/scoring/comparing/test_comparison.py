@@ -128,6 +128,27 @@ def test_equal_runs_have_no_difference_and_no_class_moves(data) -> None:
     assert not any(number.excludes_zero for number in compare(entries).differences.values())
 
 
+def test_a_class_that_moved_alike_in_every_draw_is_listed_unless_that_may_be_chance() -> None:
+    """One IoU before and one after: no draw differs. Of two images chance would do that in half of all cases."""
+    images = np.arange(64)
+    categories = np.repeat(list(NAMES), (40, 12, 2, 1, 9))
+    lift = {2: -0.5, 3: 0.1, 7: 0.3, 9: 0.3, 11: 0.0}
+    first = np.full(64, 0.6)
+    second = first + np.array([lift[category] for category in categories.tolist()])
+    entries = [
+        entry(name, folder(name, ious, images=images, categories=categories))
+        for name, ious in zip("AB", (first, second), strict=True)
+    ]
+    rows = {row.name: row for row in class_differences(*entries, MIOU)}
+    assert {name for name, row in rows.items() if row.moved} == {"cat", "dog"}
+    for name in ("cat", "dog", "cow", "elk"):
+        row = rows[name]
+        assert (row.difference.low, row.difference.high) == (pytest.approx(row.difference.value, abs=1e-12),) * 2
+        signs = stats.binomtest(row.images, row.images).pvalue  # of the sign test, all on one side
+        assert row.p_value == pytest.approx(1.0 if name == "elk" else signs)
+    assert (rows["bat"].p_value, rows["bat"].difference.low) == (None, None)
+
+
 def test_chance_alone_seldom_moves_a_class(data) -> None:
     """Of 40 comparisons of nothing but noise, about one in twenty names any class at all."""
     images, categories, ious = data
