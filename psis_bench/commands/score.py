@@ -136,7 +136,7 @@ def _score(predictions: Path, arguments: Sequence[str]) -> Scores:
     annotations, on_bad_boxes = annotations_of(values)
     # Other packages print; standard output is for the result alone.
     with contextlib.redirect_stdout(sys.stderr):
-        return score_run(
+        scores = score_run(
             predictions=predictions,
             annotations=annotations,
             split=split,
@@ -146,6 +146,14 @@ def _score(predictions: Path, arguments: Sequence[str]) -> Scores:
             details=details,
             on_bad_boxes=on_bad_boxes,
         )
+    if out is not None:
+        from psis_bench.scoring.comparing.sources import Source, write_source
+
+        source = Source(
+            predictions=predictions, annotations=annotations, on_bad_boxes=on_bad_boxes, limit=split.max_detections
+        )
+        write_source(out, source)
+    return scores
 
 
 def annotations_of(values: dict[str, str]) -> tuple[Path, OnBadBoxes]:

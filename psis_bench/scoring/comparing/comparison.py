@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ from psis_bench.scoring.inputs.ground_truth import Floats
 from psis_bench.scoring.results.extra_masks import is_marked
 from psis_bench.scoring.results.probe_mark import is_probe
 
-GROUPS = ("seen", "unseen", "all")
+GROUPS = ("seen", "unseen", "all", "frequent", "common", "rare", "coco", "not_coco")
+"""Of classes, in the order in which they are shown; the last five are LVIS's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,21 +54,26 @@ class Entry:
         runs: Runs that differ in their seed alone, by ascending seed.
         samples: Of each run.
         name: What tells it from the other entries, as `names_of_entries` has it.
+        groups: Category ids of the groups beyond ``seen``, ``unseen`` and ``all``, where they are known.
     """
 
     label: str
     runs: tuple[ScoredFolder, ...]
     samples: tuple[SampledScores, ...]
     name: str = ""
+    groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @property
     def is_marked(self) -> bool:
         """Whether masks were learned from that the split does not allow (protocol 2.5)."""
         return any(is_marked(run.scores.notes) for run in self.runs)
 
-    def members(self, group: str) -> list[int]:
-        """Return the category ids of ``seen``, ``unseen`` or ``all``."""
-        return [row.category_id for row in self.runs[0].classes if group in ("all", row.group)]
+    def members(self, group: str) -> list[int] | None:
+        """Return the category ids of a group of classes; None where they are not known."""
+        if group in GROUPS[:3]:
+            return [row.category_id for row in self.runs[0].classes if group in ("all", row.group)]
+        members = list(self.groups.get(group, ()))
+        return members if len(members) == self.runs[0].scores.groups[group].classes else None
 
     def values(self, metric: Metric, group: str) -> list[float] | None:
         """Return the number of each run; None where one has none."""
@@ -76,7 +82,10 @@ class Entry:
 
     def drawn(self, metric: Metric, group: str) -> Floats | None:
         """Return the mean of the runs under each draw, float64 (B,); None where that is not known."""
-        parts = [sample.group(metric.key, self.members(group)) for sample in self.samples]
+        members = self.members(group)
+        if members is None:
+            return None
+        parts = [sample.group(metric.key, members) for sample in self.samples]
         known = [part for part in parts if part is not None]
         return mean_over_runs(known) if len(known) == len(parts) else None
 
@@ -91,7 +100,7 @@ class Entry:
 
     def _number_around_score(self, value: float, drawn: Floats, metric: Metric, group: str) -> Number:
         """Return an AP of a single run with its interval, whose middle the draws cannot tell."""
-        variances, freedoms = self.samples[0].variances(metric.key, self.members(group))
+        variances, freedoms = self.samples[0].variances(metric.key, self.members(group) or ())
         interval = class_mean_interval(
             value,
             deviation=float(np.nanstd(drawn, ddof=1)),
@@ -128,8 +137,8 @@ class Comparison:
 
     @property
     def groups(self) -> list[str]:
-        """The groups of classes that the split has."""
-        return [group for group in GROUPS if group in self.entries[0].runs[0].scores.groups]
+        """The groups of classes that all entries have."""
+        return groups_of(self.entries)
 
 
 def check_comparable(folders: Sequence[ScoredFolder]) -> None:
@@ -197,6 +206,12 @@ def names_of_entries(groups: Sequence[tuple[ScoredFolder, ...]]) -> list[str]:
     return names
 
 
+def groups_of(entries: Sequence[Entry]) -> list[str]:
+    """Return the groups of classes that all entries have, in their order."""
+    scores = [run.scores.groups for entry in entries for run in entry.runs]
+    return [group for group in GROUPS if all(group in found for found in scores)]
+
+
 def compare(entries: Sequence[Entry], *, notes: Sequence[str] = ()) -> Comparison:
     """Hold entries against each other.
 
@@ -204,7 +219,7 @@ def compare(entries: Sequence[Entry], *, notes: Sequence[str] = ()) -> Compariso
         entries: Two or more, of comparable runs.
         notes: To be shown with the result.
     """
-    groups = [group for group in GROUPS if group in entries[0].runs[0].scores.groups]
+    groups = groups_of(entries)
     keys = [
         (metric, group)
         for metric in METRICS
