@@ -9,19 +9,19 @@ exists is checked where the model is composed.
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from psis_bench.config_overrides import key_of_path, merge_overrides, parse_value, path_of_key
 from psis_bench.errors import UserError, did_you_mean
 
 CROP_SOURCES = ("gt", "proposals+gt")
 OVERWRITES = ("none", "train", "predict", "score", "report", "all")
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
-_TYPES = {"int": "a whole number", "str": "a text"}
+_TYPES = {"int": "a whole number", "str": "a text", "bool": "true or false"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class RunConfig:
         nodes: Nodes of a SLURM job that a training is shared out to.
         out: The run directory; filled in when the configuration is resolved.
         box_jitter: Strengths of boxes that are not tight, on which masks are predicted too, as ``"0.1,0.2"``.
+        boundary: Whether boundary AP and boundary IoU are scored too; None: no.
+        class_agnostic: Whether class-agnostic recall is scored too; None: no.
         overwrite: First stage whose results may be thrown away; ``"none"``: nothing is.
         mm: Overrides of MMEngine's configuration: path (``"+path"`` where it is added) to value.
     """
@@ -73,6 +75,8 @@ class RunConfig:
     nodes: int = 1
     out: str | None = None
     box_jitter: str | None = None
+    boundary: bool | None = None
+    class_agnostic: bool | None = None
     overwrite: str = "none"
     mm: dict[str, Any] = field(default_factory=dict)
 
@@ -101,7 +105,7 @@ def resolve_config(arguments: Sequence[str], *, base: RunConfig | None = None) -
     if base is None and "split" not in values:
         raise UserError("no split is given", cure="add e.g. split=voc2nonvoc; `psis-bench ls splits` shows all")
     merged = _merge(values, base)
-    config = dataclasses.replace(merged, mm=_merge_mm(merged.mm, mm))
+    config = dataclasses.replace(merged, mm=merge_overrides(merged.mm, mm))
     config = _check(_resolve_paths(config))
     return config if config.out else dataclasses.replace(config, out=str(default_out(config)))
 
@@ -126,7 +130,7 @@ def flatten(config: RunConfig) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in dataclasses.asdict(config).items():
         if key == "mm":
-            flat |= {_mm_key(path): item for path, item in value.items()}
+            flat |= {key_of_path(path): item for path, item in value.items()}
         elif isinstance(value, dict):
             flat |= {f"{key}.{inner}": item for inner, item in value.items()}
         else:
@@ -181,7 +185,7 @@ def _read_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str,
         if "${" in text:
             raise UserError(f"{key}: '${{' cannot be used in a value", cure="write the value itself")
         if key.startswith(("mm.", "+mm.")):
-            mm[_mm_path(key)] = _parse_value(key, text)
+            mm[path_of_key(key)] = parse_value(key, text)
             continue
         if not text:
             raise UserError(f"{key} has no value", cure=f"write {key}=..., or leave it out")
@@ -220,42 +224,6 @@ def _check_key(key: str) -> None:
         elif key == "mm":
             hint = "give a path, as in mm.optim_wrapper.optimizer.lr=0.01"
         raise UserError(f"unknown key {key!r}", cure=hint)
-
-
-def _mm_path(key: str) -> str:
-    plus = "+" if key.startswith("+") else ""
-    path = key.removeprefix("+").removeprefix("mm.")
-    if not path or "" in path.split("."):
-        raise UserError(f"{key!r} is not a path", cure="write it as mm.optim_wrapper.optimizer.lr=0.01")
-    return plus + path
-
-
-def _mm_key(path: str) -> str:
-    return f"+mm.{path[1:]}" if path.startswith("+") else f"mm.{path}"
-
-
-def _merge_mm(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Add overrides to those there are; the same path with and without a plus is one override."""
-    paths = {path.removeprefix("+") for path in new}
-    return {path: value for path, value in base.items() if path.removeprefix("+") not in paths} | dict(new)
-
-
-def _parse_value(key: str, text: str) -> Any:
-    """Parse a value as YAML with OmegaConf's rules (``1e-3`` is a number, ``[1, 2]`` a list)."""
-    import yaml
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    try:
-        parsed = OmegaConf.to_container(OmegaConf.from_dotlist([f"v={text}"]))
-    except (yaml.YAMLError, OmegaConfBaseException, ValueError, AttributeError):
-        raise UserError(
-            f"{key}: cannot read the value {text!r}", cure=f"put quotes around it: {key}='\"...\"'"
-        ) from None
-    value = parsed["v"] if isinstance(parsed, dict) else parsed
-    if isinstance(value, float) and math.isnan(value):
-        raise UserError(f"{key}: not a number", cure="give a number")
-    return value
 
 
 def _merge(values: Mapping[str, Any], base: RunConfig | None) -> RunConfig:

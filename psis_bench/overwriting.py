@@ -20,9 +20,12 @@ from psis_bench.errors import UserError
 from psis_bench.files import sha256_of_json, write_error, write_json, write_text
 from psis_bench.run import OUTPUTS, RunDirectory, Stage
 
-# Where and how fast, not what. Data that moved to another folder is told by the hash of its annotations.
-NEUTRAL = frozenset({"out", "overwrite", "workers", "threads", "gpus", "nodes", "device", "data.root"})
-_PREDICT_ONLY = ("mm.model.test_cfg.", "mm.test_")
+# Where and how fast, not what. Data that moved to another folder is told by the hash of its annotations. What is scored
+# besides changes none of the other scores.
+NEUTRAL = frozenset(
+    {"out", "overwrite", "workers", "threads", "gpus", "nodes", "device", "data.root", "boundary", "class_agnostic"}
+)
+_PREDICT_ONLY = ("mm.model.test_cfg.", "mm.test_", "box_jitter")
 
 
 @dataclass(frozen=True, kw_only=True)

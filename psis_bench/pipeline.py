@@ -198,6 +198,8 @@ def _score(run: RunDirectory) -> None:
         annotations=run.dataset.val.annotations,
         split=run.split,
         out=run.path,
+        boundary=bool(run.config.boundary),
+        class_agnostic=bool(run.config.class_agnostic),
         details=True,
         on_bad_boxes=run.dataset.on_bad_boxes,
     )

@@ -247,8 +247,15 @@ def _score_inputs(run: RunDirectory, hashes: FileHashes) -> dict[str, str]:
         "validation annotations": hashes.of(run.dataset.val.annotations, cure=_DATA_CURE),
         "rule for bad boxes": run.dataset.on_bad_boxes,
         "split": run.split.hash(),
+        **_asked(run),
         "version of psis_bench": __version__,
     }
+
+
+def _asked(run: RunDirectory) -> dict[str, str]:
+    """Return which scores are asked for beyond the usual ones; nothing when none is."""
+    words = [word for word in ("boundary", "class_agnostic") if getattr(run.config, word)]
+    return {"scores that are asked for": " ".join(words)} if words else {}
 
 
 def _report_inputs(run: RunDirectory, hashes: FileHashes) -> dict[str, str]:
@@ -291,7 +298,7 @@ def _model_files(run: RunDirectory) -> str:
 
 def _what_changed(before: Any, now: dict[str, str]) -> str:
     known = before if isinstance(before, dict) else {}
-    words = [word for word in now if known.get(word) != now[word]] or ["inputs"]
+    words = [word for word in {**now, **known} if known.get(word) != now.get(word)] or ["inputs"]
     listed = " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
     return f"{listed} changed"
 

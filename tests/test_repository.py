@@ -21,6 +21,7 @@ TESTED_WITH = {  # part of the package -> the test file of another part that hol
     "commands": "tests/cli/test_cli.py",
     "config.py": "tests/cli/test_config.py",
     "config_listing.py": "tests/cli/test_config.py",
+    "config_overrides.py": "tests/cli/test_config.py",
     "doctor.py": "tests/cli/test_doctor.py",
     "doctor_probe.py": "tests/cli/test_doctor.py",
     "overwriting.py": "tests/cli/test_run.py",

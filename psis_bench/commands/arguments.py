@@ -15,8 +15,9 @@ def read_arguments(arguments: Sequence[str], keys: Sequence[str]) -> tuple[str |
         keys: The keys that there are.
 
     Raises:
-        UserError: A second word, an unknown key, or a key without a value.
+        UserError: A second word, an unknown key, a key that is there twice, or one without a value.
     """
+    refuse_repeated(arguments)
     word: str | None = None
     values: dict[str, str] = {}
     for argument in arguments:
@@ -28,6 +29,22 @@ def read_arguments(arguments: Sequence[str], keys: Sequence[str]) -> tuple[str |
         else:
             values[key] = value_of(key, text, keys)
     return word, values
+
+
+def refuse_repeated(arguments: Sequence[str]) -> None:
+    """Refuse a key that is given twice, since one of its values would be lost.
+
+    Args:
+        arguments: As typed; those without ``=`` are passed over. ``data`` and ``data.name`` are one key.
+
+    Raises:
+        UserError: Names the key.
+    """
+    keys = [argument.partition("=")[0] for argument in arguments if "=" in argument]
+    same = ["data" if key == "data.name" else key for key in keys]
+    twice = next((key for place, key in enumerate(keys) if same[place] in same[:place]), None)
+    if twice is not None:
+        raise UserError(f"{twice}= is given twice", cure="give it once")
 
 
 def value_of(key: str, text: str, keys: Sequence[str]) -> str:

@@ -8,24 +8,22 @@ import json
 import string
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psis_bench.commands.arguments import read_arguments
-from psis_bench.commands.score import annotations_of, form_of, is_word
+from psis_bench.commands.score import annotations_of, form_of, is_true, is_word
 from psis_bench.errors import UserError
 
 if TYPE_CHECKING:
-    from psis_bench.data.dataset_config import OnBadBoxes
     from psis_bench.run_lengths import Ints
-    from psis_bench.scoring.comparing.comparison import Comparison, Entry
+    from psis_bench.scoring.comparing.comparison import Comparison
     from psis_bench.scoring.comparing.moved_classes import ClassDifference
-    from psis_bench.scoring.comparing.sampled_scores import Metric
+    from psis_bench.scoring.comparing.sampled_scores import Metric, SampledScores
     from psis_bench.scoring.comparing.scored_folder import ScoredFolder
-    from psis_bench.scoring.inputs.detections import Detections
-    from psis_bench.scoring.inputs.ground_truth import GroundTruth
+    from psis_bench.scoring.comparing.sources import Sought, Source
 
 _KEYS = ("split", "data", "data.name", "data.root", "draws", "boundary")
 _CURE = "give two or more folders of scored runs, as in psis-bench compare runs/a runs/b"
@@ -33,25 +31,30 @@ _CURE = "give two or more folders of scored runs, as in psis-bench compare runs/
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """One thing to compare: its scores, and where its detections and annotations are, if they are to be had."""
+    """One thing to compare: its scores, and what they were taken from."""
 
     scored: ScoredFolder
-    predictions: Path
-    annotations: Path | None
-    on_bad_boxes: OnBadBoxes
-    limit: int
+    source: Source
 
 
 def execute(options: argparse.Namespace) -> int:
     """Compare what is given."""
     form = form_of(options)
-    words = [word for word in options.arguments if is_word(word)]
+    words = [Path(word).expanduser() for word in options.arguments if is_word(word)]
     _, values = read_arguments([word for word in options.arguments if not is_word(word)], _KEYS)
-    draws = _draws(values.pop("draws", "1000"))
+    draws, boundary = _draws(values.pop("draws", "1000")), is_true(values, "boundary")
     if len(words) < 2:
         raise UserError(f"{len(words) or 'nothing'} to compare" if len(words) != 1 else "one run alone", cure=_CURE)
+    for path in words:
+        if not path.exists():
+            raise UserError("no such file or folder", where=str(path), cure=_CURE)
+    if values and not any(is_unscored(path) for path in words):
+        raise UserError(
+            f"{next(iter(values))}= is for predictions that are scored first, and all of these have their scores",
+            cure="leave it out, or give results files or prediction folders",
+        )
     with contextlib.redirect_stdout(sys.stderr):
-        given = [_given(Path(word).expanduser(), values) for word in words]
+        given = [_score(path, values, boundary=boundary) if is_unscored(path) else _read(path) for path in words]
         comparison, classes = _compare(given, draws)
     _show(comparison, classes, form=form, every_class=options.all)
     return 0
@@ -63,32 +66,38 @@ def _draws(text: str) -> int:
     return int(text)
 
 
-def _given(path: Path, values: dict[str, str]) -> Given:
-    from psis_bench.scoring.comparing.scored_folder import read_scored
-
-    if not path.exists():
-        raise UserError("no such folder", where=str(path), cure=_CURE)
+def is_unscored(path: Path) -> bool:
+    """Whether a path is a results file, or a prediction folder without scores."""
     is_predictions = any((path / kind).is_dir() for kind in ("detections", "gt_box_masks"))
-    if path.is_file() or (is_predictions and not (path / "scores.json").exists()):
-        return _score(path, values)
+    return path.is_file() or (is_predictions and not (path / "scores.json").exists())
+
+
+def _read(path: Path) -> Given:
+    """Read the scores of a run, or of a folder of scores."""
+    from psis_bench.scoring.comparing.scored_folder import read_scored
+    from psis_bench.scoring.comparing.sources import Source, read_source
+
     scored = read_scored(path)
     if not (path / "config.yaml").is_file():
-        return Given(scored=scored, predictions=path, annotations=None, on_bad_boxes="error", limit=100)
+        return Given(scored=scored, source=read_source(path))
     from psis_bench.run import RunDirectory
 
     run = RunDirectory.load(path)
     try:
-        annotations, rule = run.dataset.val.annotations, run.dataset.on_bad_boxes
-        limit = run.split.max_detections
+        data, limit = run.dataset, run.split.max_detections
     except UserError:
         # The data set or the split of the run is gone; its scores are still there.
-        return Given(scored=scored, predictions=run.predictions, annotations=None, on_bad_boxes="error", limit=100)
-    return Given(scored=scored, predictions=run.predictions, annotations=annotations, on_bad_boxes=rule, limit=limit)
+        return Given(scored=scored, source=Source(missing="the data set or the split of its configuration is gone"))
+    source = Source(
+        predictions=run.predictions, annotations=data.val.annotations, on_bad_boxes=data.on_bad_boxes, limit=limit
+    )
+    return Given(scored=scored, source=source)
 
 
-def _score(path: Path, values: dict[str, str]) -> Given:
+def _score(path: Path, values: dict[str, str], *, boundary: bool) -> Given:
     """Score predictions that have no scores yet."""
     from psis_bench.scoring.comparing.scored_folder import read_scored
+    from psis_bench.scoring.comparing.sources import Source
     from psis_bench.scoring.score import score_run
     from psis_bench.splits.registry import get_split
 
@@ -102,20 +111,18 @@ def _score(path: Path, values: dict[str, str]) -> Given:
             annotations=annotations,
             split=split,
             out=Path(folder),
-            boundary=values.get("boundary", "false").lower() == "true",
+            boundary=boundary,
             on_bad_boxes=rule,
         )
         scored = replace(read_scored(Path(folder)), path=path)
     return Given(
-        scored=scored, predictions=path, annotations=annotations, on_bad_boxes=rule, limit=split.max_detections
+        scored=scored,
+        source=Source(predictions=path, annotations=annotations, on_bad_boxes=rule, limit=split.max_detections),
     )
 
 
 def _compare(given: Sequence[Given], draws: int) -> tuple[Comparison, list[tuple[Metric, Sequence[ClassDifference]]]]:
-    import numpy as np
-
     from psis_bench.console import progress
-    from psis_bench.scoring.comparing.bootstrap import image_weights
     from psis_bench.scoring.comparing.comparison import (
         Entry,
         check_comparable,
@@ -125,7 +132,6 @@ def _compare(given: Sequence[Given], draws: int) -> tuple[Comparison, list[tuple
         runs_of_entries,
     )
     from psis_bench.scoring.comparing.moved_classes import class_differences
-    from psis_bench.scoring.comparing.sampled_scores import sample_scores
 
     check_comparable([one.scored for one in given])
     by_path = {one.scored.path: one for one in given}
@@ -135,24 +141,19 @@ def _compare(given: Sequence[Given], draws: int) -> tuple[Comparison, list[tuple
     if len(groups) == 1:  # seeds of one model, held against each other
         groups = [(run,) for run in groups[0]]
     notes: list[str] = []
-    truth = _truth(given, notes)
-    images = given[0].scored.scores.dataset.images
-    image_ids: Ints = np.unique(given[0].scored.instances.images) if truth is None else truth.image_ids
-    weights = image_weights(images, draws=draws)
+    sought = _sought(given, notes)
+    draw = _sampler(given, sought, draws)
     entries: list[Entry] = []
     with progress("compare", total=len(by_path)) as bar:
         for place, (runs, name) in enumerate(zip(groups, names_of_entries(groups), strict=True)):
             samples = []
             for run in runs:
-                one = by_path[run.path]
-                detections = _detections(one, truth)
-                samples.append(
-                    sample_scores(
-                        run, image_ids=image_ids, weights=weights, detections=detections, max_detections=one.limit
-                    )
-                )
+                sample, why = draw(by_path[run.path])
+                notes += [f"{_label(place)}: AP of {run.path} has no interval: {why}"] if why else []
+                samples.append(sample)
                 bar.advance()
-            entries.append(Entry(label=_label(place), runs=runs, samples=tuple(samples), name=name))
+            more = sought.groups if sought else {}
+            entries.append(Entry(label=_label(place), runs=runs, samples=tuple(samples), name=name, groups=more))
     if len(entries) == 2 and not paired_by_seed(*entries):
         notes.append("the difference has no interval: the two have other seeds, so that they cannot be paired")
     comparison = compare(entries, notes=notes)
@@ -167,32 +168,57 @@ def _label(place: int) -> str:
     return letters[place % 26] * (place // 26 + 1)
 
 
-def _truth(given: Sequence[Given], notes: list[str]) -> GroundTruth | None:
-    """Return the annotations when any run has detections of which AP can be taken again; else say so."""
-    if not any(one.scored.scores.groups["all"].box for one in given):
+def _sought(given: Sequence[Given], notes: list[str]) -> Sought | None:
+    """Return the annotations where they are needed and found; say so where AP has no interval for want of them."""
+    from psis_bench.scoring.comparing.comparison import GROUPS
+    from psis_bench.scoring.comparing.sources import read_sought
+
+    scores = [one.scored.scores for one in given]
+    has_ap = any(part.groups["all"].box for part in scores)
+    further = [group for group in scores[0].groups if group not in GROUPS[:3]]
+    if not has_ap and not further:
         return None
-    expected = given[0].scored.scores.dataset.annotations_sha256
-    for one in given:
-        if one.annotations is not None and one.annotations.is_file():
-            from psis_bench.data.coco_format import read_coco
-            from psis_bench.scoring.inputs.ground_truth import read_ground_truth
-
-            coco = read_coco(one.annotations, on_bad_boxes=one.on_bad_boxes)
-            if coco.sha256 == expected:
-                return read_ground_truth(coco)
-    notes.append("AP has no interval: predictions and annotations are not beside the scores")
-    return None
+    found = read_sought((one.source for one in given), sha256=scores[0].dataset.annotations_sha256)
+    if found is None:
+        lacking = " and ".join(["AP"] * has_ap + [f"the groups {', '.join(further)}"] * bool(further))
+        cure = "score again, or give the predictions"
+        notes.append(f"no intervals of {lacking}: the annotation file is not found; {cure}")
+    elif found.is_lvis and has_ap:
+        notes.append("AP has no interval: it is taken by LVIS's rules, and is not taken again under draws of images")
+    return found
 
 
-def _detections(one: Given, truth: GroundTruth | None) -> tuple[GroundTruth, Detections] | None:
-    from psis_bench.scoring.inputs.predictions import counted_detections
+def _sampler(given: Sequence[Given], sought: Sought | None, draws: int) -> Callable[[Given], tuple[SampledScores, str]]:
+    """Return what scores one of the given under draws that all share, and says why it has no AP where that is so."""
+    import numpy as np
 
-    if truth is None or one.scored.scores.groups["all"].box is None or one.annotations is None:
-        return None
-    if not one.predictions.is_file() and not (one.predictions / "detections").is_dir():
-        return None
-    detections, _ = counted_detections(one.predictions, truth, one.limit)
-    return None if detections is None else (truth, detections)
+    from psis_bench.scoring.comparing.bootstrap import image_weights
+    from psis_bench.scoring.comparing.sampled_scores import METRICS, sample_scores
+    from psis_bench.scoring.comparing.sources import detections_of
+
+    first = given[0].scored
+    image_ids: Ints = np.unique(first.instances.images) if sought is None else sought.truth.image_ids
+    weights = image_weights(first.scores.dataset.images, draws=draws)
+
+    def sample(one: Given) -> tuple[SampledScores, str]:
+        has_ap = one.scored.scores.groups["all"].box is not None
+        again, why = sought if has_ap and sought is not None and not sought.is_lvis else None, ""
+        detections = None
+        if again is not None:
+            detections, why = detections_of(one.source, again)
+        found = sample_scores(
+            one.scored,
+            image_ids=image_ids,
+            weights=weights,
+            detections=(again.truth, detections) if again is not None and detections is not None else None,
+            max_detections=one.source.limit,
+        )
+        aps = [metric for metric in METRICS if metric.instance is None and metric.of(one.scored.scores.groups["all"])]
+        if detections is not None and any(metric.key not in found.classes for metric in aps):
+            why = f"{one.source.predictions} does not give the AP on record; score it again"
+        return found, why
+
+    return sample
 
 
 def _show(
@@ -215,20 +241,15 @@ def _show(
         sys.stdout.write(tables.as_csv(comparison, classes))
         return
     shown = [(metric, [row for row in rows if every_class or row.moved]) for metric, rows in classes]
-    found = tables.sheets(comparison, shown)
+    found = tables.sheets(comparison, shown, most=None if every_class else tables.MOST)
     if form == "markdown":
         sys.stdout.write(tables.as_markdown(found, comparison))
         return
-    from rich.measure import Measurement
-
     from psis_bench import console
 
     for sheet in found:
-        table = tables.as_rich(sheet)
-        # Wider than the terminal rather than cut off.
-        width = Measurement.get(console.out, console.out.options.update(width=1000), table).maximum
-        table.width = width if width > console.out.width else None
-        console.out.print(table, crop=False)
+        console.out.print(sheet.title, style="italic", soft_wrap=True, markup=False)
+        console.out.print(tables.as_rich(sheet, width=console.out.width), crop=False)
     known = any(row.p_value is not None for _, rows in classes for row in rows)
     if known and not any(rows for _, rows in shown):
         console.out.print("No class moved by more than chance explains.")

@@ -27,6 +27,8 @@ keys:
   nodes=N            nodes of a SLURM job that a training is shared out to    [1]
   out=DIR            the run directory        [runs/<split>/<what is chosen>-seed<N>]
   box_jitter=S,S     also predict masks on boxes moved by these shares of their size, as 0.1,0.2
+  boundary=true      also score boundary AP and boundary IoU
+  class_agnostic=true  also score class-agnostic recall
   overwrite=STAGE    none | train | predict | score | report | all: results from this stage on
                      are thrown away                              [none]
   mm.PATH=VALUE      change a value of MMEngine's configuration; +mm.PATH=VALUE adds one
@@ -94,17 +96,20 @@ COMMANDS: dict[str, Command] = {
         summary="score the predictions of a run, or anybody's COCO results (needs no torch)",
         description="Score the predictions of a run, or a COCO results file or prediction folder of any origin:\n"
         "detection AP and GT-box mIoU of all, seen and unseen classes.\n\n"
-        "A results file or prediction folder takes these keys alone:\n"
+        "Either takes\n"
+        "  boundary=true      also boundary AP, and boundary IoU of masks on ground-truth boxes\n"
+        "  class_agnostic=true  also recall of the objects of each group, whatever class they are given\n\n"
+        "A results file or prediction folder takes besides these keys alone:\n"
         "  split=NAME|YAML, data=NAME|YAML|annotations.json, data.root=DIR\n"
         "  out=DIR            also write scores.json, per_class.csv and per_instance.parquet there\n"
-        "  boundary=true      also boundary AP, and boundary IoU of masks on ground-truth boxes\n"
-        "  class_agnostic=true  also recall of the objects of each group, whatever class they are given\n"
-        "  details=true       also whether detection or masks limit mask AP, and GT-box mIoU by kind of object\n\n"
+        "  details=true       also whether detection or masks limit mask AP, and GT-box mIoU by kind of object,\n"
+        "                     as a run always has them\n\n"
         "Annotations of LVIS are known by their fields and scored by LVIS's rules.",
         module="psis_bench.commands.score",
         examples=(
             "psis-bench score split=voc2nonvoc",
             "psis-bench score runs/voc2nonvoc/detection_free-small-synthetic-seed0 --json",
+            "psis-bench score runs/voc2nonvoc/detection_free-small-synthetic-seed0 boundary=true",
             "psis-bench score results.json split=voc2nonvoc data=coco data.root=/data/coco out=scores",
             "psis-bench score results.json split=voc2nonvoc data=instances_val2017.json --markdown",
         ),

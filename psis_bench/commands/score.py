@@ -7,6 +7,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +20,17 @@ if TYPE_CHECKING:
 
 _KEYS = ("split", "data", "data.name", "data.root", "out", "boundary", "class_agnostic", "details")
 _KINDS = ("detections", "gt_box_masks")
+_WHAT = (
+    "give the folder of a run (psis-bench ls runs), a COCO results file, or a prediction folder, with detections/ or "
+    "gt_box_masks/ in it"
+)
 
 
 def execute(options: argparse.Namespace) -> int:
     """Score predictions when a file or folder of them is given, and a run otherwise."""
     predictions = _predictions_in(options.arguments)
     if predictions is None:
-        from psis_bench.commands import stages
-
-        return stages.execute(options)
+        return _score_run(options)
     if options.dry_run:
         raise UserError("scoring predictions changes nothing but out=", cure="leave --dry-run out")
     form = form_of(options)
@@ -79,6 +82,32 @@ def _predictions_in(arguments: Sequence[str]) -> Path | None:
     return None
 
 
+def _score_run(options: argparse.Namespace) -> int:
+    from psis_bench.commands import stages
+
+    for word in filter(is_word, options.arguments):
+        _check_is_run(word)
+    details = [word.removeprefix("details=") for word in options.arguments if word.startswith("details=")]
+    if not all(is_true({"details": text}, "details") for text in details):
+        raise UserError("the scores of a run always have their details", cure="leave details=false out")
+    options.arguments = [word for word in options.arguments if not word.startswith("details=")]
+    return stages.execute(options)
+
+
+def _check_is_run(word: str) -> None:
+    """Refuse what is neither a run nor predictions; a key without its value is told of with the other keys."""
+    from psis_bench.config import RunConfig
+
+    path, keys = Path(word).expanduser(), [item.name for item in fields(RunConfig)]
+    if (path / "config.yaml").is_file() or (not path.exists() and word in (*_KEYS, *keys)):
+        return
+    if not path.exists():
+        raise UserError("no such file or folder", where=word, cure=_WHAT)
+    if path.name in _KINDS and path.is_dir():
+        raise UserError("is a part of a prediction folder", where=word, cure=f"give that folder: {path.parent}")
+    raise UserError("neither a run nor predictions are here", where=word, cure=_WHAT)
+
+
 def is_word(argument: str) -> bool:
     """Whether an argument is no ``key=value``; a path may have an equals sign below its first folder."""
     key, equals, _ = argument.partition("=")
@@ -94,7 +123,7 @@ def _score(predictions: Path, arguments: Sequence[str]) -> Scores:
         raise UserError(f"{further!r} is one word too many", cure=f"{predictions} is what is scored")
     if "split" not in values:
         raise UserError("no split is given", cure="add split=..., as in split=voc2nonvoc (psis-bench ls splits)")
-    boundary, class_agnostic, details = (_is_true(values, key) for key in ("boundary", "class_agnostic", "details"))
+    boundary, class_agnostic, details = (is_true(values, key) for key in ("boundary", "class_agnostic", "details"))
     out = Path(values["out"]).expanduser() if "out" in values else None
     if out is not None and (out / "config.yaml").exists():
         raise UserError("is the folder of a run", where=str(out), cure="choose another out= for these scores")
@@ -107,7 +136,7 @@ def _score(predictions: Path, arguments: Sequence[str]) -> Scores:
     annotations, on_bad_boxes = annotations_of(values)
     # Other packages print; standard output is for the result alone.
     with contextlib.redirect_stdout(sys.stderr):
-        return score_run(
+        scores = score_run(
             predictions=predictions,
             annotations=annotations,
             split=split,
@@ -117,6 +146,14 @@ def _score(predictions: Path, arguments: Sequence[str]) -> Scores:
             details=details,
             on_bad_boxes=on_bad_boxes,
         )
+    if out is not None:
+        from psis_bench.scoring.comparing.sources import Source, write_source
+
+        source = Source(
+            predictions=predictions, annotations=annotations, on_bad_boxes=on_bad_boxes, limit=split.max_detections
+        )
+        write_source(out, source)
+    return scores
 
 
 def annotations_of(values: dict[str, str]) -> tuple[Path, OnBadBoxes]:
@@ -140,7 +177,12 @@ def annotations_of(values: dict[str, str]) -> tuple[Path, OnBadBoxes]:
     return dataset.val.annotations, dataset.on_bad_boxes
 
 
-def _is_true(values: Mapping[str, str], key: str) -> bool:
+def is_true(values: Mapping[str, str], key: str) -> bool:
+    """Return whether a key is given as ``true``; without it, it is not.
+
+    Raises:
+        UserError: It is neither ``true`` nor ``false``.
+    """
     value = values.get(key, "false").lower()
     if value not in ("true", "false"):
         raise UserError(f"{key} must be true or false, not {values[key]!r}")

@@ -95,9 +95,17 @@ class Workshop:
         write_json(run.manifest, {"schema": 1, "complete": True})
 
     def score_run(
-        self, *, predictions: Path, annotations: Path, split: Any, out: Path, details: bool, on_bad_boxes: str
+        self,
+        *,
+        predictions: Path,
+        annotations: Path,
+        split: Any,
+        out: Path,
+        details: bool,
+        on_bad_boxes: str,
+        **asked: bool,
     ) -> None:
-        """Stand in for scoring."""
+        """Stand in for scoring; ``asked`` is what is scored beyond the usual."""
         assert details
         assert on_bad_boxes == "error"
         assert (predictions / "manifest.json").is_file()
@@ -107,7 +115,9 @@ class Workshop:
             self.before["score"](RunDirectory.load(out))
         write_text(out / "per_class.csv", "category_id\n")
         write_text(out / "per_instance.parquet", "")
-        write_json(out / "scores.json", SCORES | {"hash": split.hash()})
+        write_json(
+            out / "scores.json", SCORES | {"hash": split.hash(), "asked": [name for name in asked if asked[name]]}
+        )
 
     def build_report(
         self, run_directory: Path, *, annotations: Path, images: Path, split: Any, on_bad_boxes: str

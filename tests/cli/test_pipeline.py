@@ -56,6 +56,31 @@ def test_the_folder_of_a_run_stands_for_its_keys(workshop: Workshop, monkeypatch
     assert RunDirectory.load(workshop.out).config.seed == 7
 
 
+def test_scores_beyond_the_usual_are_asked_of_a_run_that_is_done(
+    workshop: Workshop, capsys: pytest.CaptureFixture[str]
+):
+    def asked() -> object:
+        return json.loads((workshop.out / "scores.json").read_text())["asked"]
+
+    run(workshop)
+    assert asked() == []
+    capsys.readouterr()
+    for _ in range(2):
+        assert main(["score", str(workshop.out), "boundary=true", "details=true"]) == 0
+    assert workshop.ran() == ["score"]
+    assert "score: scores that are asked for changed; runs again" in capsys.readouterr().err
+    assert asked() == ["boundary"]
+    # The run remembers what was asked for.
+    assert main(["run", str(workshop.out)]) == 0
+    assert workshop.ran() == ["report"]
+    assert main(["score", str(workshop.out), "class_agnostic=true"]) == 0
+    assert (workshop.ran(), asked()) == (["score"], ["boundary", "class_agnostic"])
+    # The same keys without them are of the run without them.
+    assert run(workshop) == ["score", "report"]
+    assert asked() == []
+    assert run(workshop, "boundary=false") == []
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

@@ -98,8 +98,10 @@ def test_a_file_in_the_way(tmp_path: Path):
     ("arguments", "expected"),
     [
         (["workers=3", "threads=2", "device=cpu", "out=elsewhere", "data.root=/d", "overwrite=all"], []),
+        (["boundary=true", "class_agnostic=true"], []),
         (["seed=1"], [("seed", 0, 1, "train")]),
         (["split=nonvoc2voc"], [("split", "voc2nonvoc", "nonvoc2voc", "train")]),
+        (["box_jitter=0.1"], [("box_jitter", None, "0.1", "predict")]),
         (["mm.model.test_cfg.nms=0.5"], [("mm.model.test_cfg.nms", None, 0.5, "predict")]),
         (["+mm.model.x=1"], [("+mm.model.x", None, 1, "train")]),
         (

@@ -89,7 +89,7 @@ def line_with(start: str, text: str) -> str:
 def test_out_holds_the_files_and_an_annotation_file_may_stand_for_the_data(folder: Path):
     assert score("split=pets.yaml", "results.json", "data=val.json", "out=some/where") == 0
     names = {path.name for path in (folder / "some" / "where").iterdir()}
-    assert names == {"scores.json", "per_class.csv", "per_instance.parquet"}
+    assert names == {"scores.json", "per_class.csv", "per_instance.parquet", "predictions.json"}
     rows = list(csv.DictReader((folder / "some" / "where" / "per_class.csv").read_text().splitlines()))
     assert [(row["name"], row["group"], round(float(row["mask_AP"]), 6)) for row in rows] == [
         ("cat", "seen", 1.0),

@@ -1,17 +1,17 @@
 """Runs held against each other: numbers with intervals, the difference of two, which classes moved, and ranks.
 
 An *entry* is a run, or several that differ in their seed alone. Intervals of a run are percentiles over draws of
-images; those of several seeds add the spread of the seeds (`seeds_and_images_interval` of
-`psis_bench.scoring.comparing.intervals`). Because all entries are scored on the same images under the same draws,
-differences are paired, image by image and seed by seed.
+images, and of its AP lie around the score (`class_mean_interval` of `psis_bench.scoring.comparing.intervals`); those of
+several seeds add the spread of the seeds (`seeds_and_images_interval`). Because all entries are scored on the same
+images under the same draws, differences are paired, image by image and seed by seed.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from psis_bench.errors import UserError
 from psis_bench.scoring.comparing.bootstrap import CONFIDENCE, percentile_interval
-from psis_bench.scoring.comparing.intervals import seeds_and_images_interval
+from psis_bench.scoring.comparing.intervals import class_mean_interval, seeds_and_images_interval
 from psis_bench.scoring.comparing.ranks import RankInterval, rank_intervals
 from psis_bench.scoring.comparing.sampled_scores import METRICS, Metric, SampledScores, mean_over_runs
 from psis_bench.scoring.comparing.scored_folder import ScoredFolder
@@ -27,7 +27,8 @@ from psis_bench.scoring.inputs.ground_truth import Floats
 from psis_bench.scoring.results.extra_masks import is_marked
 from psis_bench.scoring.results.probe_mark import is_probe
 
-GROUPS = ("seen", "unseen", "all")
+GROUPS = ("seen", "unseen", "all", "frequent", "common", "rare", "coco", "not_coco")
+"""Of classes, in the order in which they are shown; the last five are LVIS's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,21 +54,26 @@ class Entry:
         runs: Runs that differ in their seed alone, by ascending seed.
         samples: Of each run.
         name: What tells it from the other entries, as `names_of_entries` has it.
+        groups: Category ids of the groups beyond ``seen``, ``unseen`` and ``all``, where they are known.
     """
 
     label: str
     runs: tuple[ScoredFolder, ...]
     samples: tuple[SampledScores, ...]
     name: str = ""
+    groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @property
     def is_marked(self) -> bool:
         """Whether masks were learned from that the split does not allow (protocol 2.5)."""
         return any(is_marked(run.scores.notes) for run in self.runs)
 
-    def members(self, group: str) -> list[int]:
-        """Return the category ids of ``seen``, ``unseen`` or ``all``."""
-        return [row.category_id for row in self.runs[0].classes if group in ("all", row.group)]
+    def members(self, group: str) -> list[int] | None:
+        """Return the category ids of a group of classes; None where they are not known."""
+        if group in GROUPS[:3]:
+            return [row.category_id for row in self.runs[0].classes if group in ("all", row.group)]
+        members = list(self.groups.get(group, ()))
+        return members if len(members) == self.runs[0].scores.groups[group].classes else None
 
     def values(self, metric: Metric, group: str) -> list[float] | None:
         """Return the number of each run; None where one has none."""
@@ -76,14 +82,33 @@ class Entry:
 
     def drawn(self, metric: Metric, group: str) -> Floats | None:
         """Return the mean of the runs under each draw, float64 (B,); None where that is not known."""
-        parts = [sample.group(metric.key, self.members(group)) for sample in self.samples]
+        members = self.members(group)
+        if members is None:
+            return None
+        parts = [sample.group(metric.key, members) for sample in self.samples]
         known = [part for part in parts if part is not None]
         return mean_over_runs(known) if len(known) == len(parts) else None
 
     def number(self, metric: Metric, group: str) -> Number:
         """Return the mean of the runs with its interval."""
-        values = self.values(metric, group)
-        return Number(value=None) if values is None else with_interval(values, self.drawn(metric, group))
+        values, drawn = self.values(metric, group), self.drawn(metric, group)
+        if values is None:
+            return Number(value=None)
+        if metric.instance is None and len(values) == 1 and drawn is not None:
+            return self._number_around_score(values[0], drawn, metric, group)
+        return with_interval(values, drawn)
+
+    def _number_around_score(self, value: float, drawn: Floats, metric: Metric, group: str) -> Number:
+        """Return an AP of a single run with its interval, whose middle the draws cannot tell."""
+        variances, freedoms = self.samples[0].variances(metric.key, self.members(group) or ())
+        interval = class_mean_interval(
+            value,
+            deviation=float(np.nanstd(drawn, ddof=1)),
+            variances=variances,
+            freedoms=freedoms,
+            confidence=CONFIDENCE,
+        )
+        return Number(value=value, low=interval.low, high=interval.high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +137,8 @@ class Comparison:
 
     @property
     def groups(self) -> list[str]:
-        """The groups of classes that the split has."""
-        return [group for group in GROUPS if group in self.entries[0].runs[0].scores.groups]
+        """The groups of classes that all entries have."""
+        return groups_of(self.entries)
 
 
 def check_comparable(folders: Sequence[ScoredFolder]) -> None:
@@ -181,6 +206,12 @@ def names_of_entries(groups: Sequence[tuple[ScoredFolder, ...]]) -> list[str]:
     return names
 
 
+def groups_of(entries: Sequence[Entry]) -> list[str]:
+    """Return the groups of classes that all entries have, in their order."""
+    scores = [run.scores.groups for entry in entries for run in entry.runs]
+    return [group for group in GROUPS if all(group in found for found in scores)]
+
+
 def compare(entries: Sequence[Entry], *, notes: Sequence[str] = ()) -> Comparison:
     """Hold entries against each other.
 
@@ -188,7 +219,7 @@ def compare(entries: Sequence[Entry], *, notes: Sequence[str] = ()) -> Compariso
         entries: Two or more, of comparable runs.
         notes: To be shown with the result.
     """
-    groups = [group for group in GROUPS if group in entries[0].runs[0].scores.groups]
+    groups = groups_of(entries)
     keys = [
         (metric, group)
         for metric in METRICS

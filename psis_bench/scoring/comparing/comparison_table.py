@@ -15,42 +15,81 @@ from psis_bench.scoring.results.marks import marks_of
 if TYPE_CHECKING:
     from rich.table import Table
 
+MOST = 20
+"""Classes that are listed of a metric, unless all are asked for."""
+
 _TRIVIAL = (("full_box", "full box"), ("ellipse", "ellipse"))
 
 
 class Sheet(NamedTuple):
-    """A table before it is drawn: the first column is text, the others are numbers."""
+    """A table before it is drawn: the first column is text, the others are numbers.
+
+    Args:
+        title: What stands above it.
+        heads: The head of each column; a line break may stand between a metric and a group.
+        rows: The cells of each row.
+        turns: Whether rows and columns may change places, where there is no room for the columns.
+    """
 
     title: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    turns: bool = False
+
+    def turned(self) -> Sheet:
+        """Return the table with rows and columns exchanged."""
+        heads = (self.heads[0], *(row[0] for row in self.rows))
+        columns = zip(self.heads[1:], *(row[1:] for row in self.rows), strict=True)
+        return Sheet(self.title, heads, tuple((head.replace("\n", ", "), *cells) for head, *cells in columns))
 
 
-def sheets(comparison: Comparison, moved: Sequence[tuple[Metric, Sequence[ClassDifference]]]) -> list[Sheet]:
+def sheets(
+    comparison: Comparison, moved: Sequence[tuple[Metric, Sequence[ClassDifference]]], *, most: int | None = MOST
+) -> list[Sheet]:
     """Return what is shown of a comparison, table by table.
 
     Args:
         comparison: The comparison.
         moved: For each metric, the classes to be listed.
+        most: How many of them are, those with the largest differences; None for all.
     """
     found = [_scores_sheet(comparison)]
     if comparison.differences:
         found.append(_difference_sheet(comparison))
-    found += [_classes_sheet(metric, rows, comparison.entries) for metric, rows in moved if rows]
+    found += [_classes_sheet(metric, rows, comparison.entries, most) for metric, rows in moved if rows]
     return found
 
 
-def as_rich(sheet: Sheet) -> Table:
-    """Return a table for the terminal."""
+def as_rich(sheet: Sheet, *, width: int) -> Table:
+    """Return a table for the terminal, without the title, which would be broken to the width of the columns.
+
+    Args:
+        sheet: What is shown.
+        width: Columns of the terminal. What may turn does so where it has no room; what still has none is wider than
+            the terminal, rather than cut off.
+    """
+    table, needed = _drawn(sheet)
+    if needed > width and sheet.turns:
+        turned, less = _drawn(sheet.turned())
+        table, needed = (turned, less) if less < needed else (table, needed)
+    table.width = needed if needed > width else None
+    return table
+
+
+def _drawn(sheet: Sheet) -> tuple[Table, int]:
+    """Return a table and the columns of a terminal that it needs."""
+    from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
 
-    table = Table(title=sheet.title, title_justify="left")
+    table, trivial = Table(), {label for _, label in _TRIVIAL}
     for place, head in enumerate(sheet.heads):
-        table.add_column(head, justify="right" if place else "left", no_wrap=True)
-    trivial = {label for _, label in _TRIVIAL}
+        style = "dim" if head in trivial else None
+        table.add_column(head, justify="right" if place else "left", no_wrap=True, style=style)
     for row in sheet.rows:
         table.add_row(*row, style="dim" if row[0] in trivial else None)
-    return table
+    wide = Console(width=1000)
+    return table, Measurement.get(wide, wide.options, table).maximum
 
 
 def as_markdown(found: Sequence[Sheet], comparison: Comparison) -> str:
@@ -132,7 +171,7 @@ def _scores_sheet(comparison: Comparison) -> Sheet:
         ]
         rows.append((label, *cells, *("" for _ in costs)))
     title = f"{split.name} (version {split.version}), {data.images} images, scores x 100"
-    return Sheet(title, ("", *heads, *costs), tuple(rows))
+    return Sheet(title, ("", *heads, *costs), tuple(rows), turns=True)
 
 
 def _difference_sheet(comparison: Comparison) -> Sheet:
@@ -147,7 +186,13 @@ def _difference_sheet(comparison: Comparison) -> Sheet:
     return Sheet("Difference, paired by image" + _by_seed(comparison.entries), heads, tuple(rows))
 
 
-def _classes_sheet(metric: Metric, rows: Sequence[ClassDifference], entries: Sequence[Entry]) -> Sheet:
+def _classes_sheet(
+    metric: Metric, rows: Sequence[ClassDifference], entries: Sequence[Entry], most: int | None
+) -> Sheet:
+    found = len(rows)
+    if most is not None and found > most:
+        least = sorted(abs(row.difference.value or 0.0) for row in rows)[-most]
+        rows = [row for row in rows if abs(row.difference.value or 0.0) >= least][:most]
     cells = [
         (
             row.name,
@@ -162,7 +207,8 @@ def _classes_sheet(metric: Metric, rows: Sequence[ClassDifference], entries: Seq
     ]
     heads = ("class", "group", "images", entries[0].label, entries[1].label, _pair(entries), "95 % interval")
     which = "Classes that moved" if all(row.moved for row in rows) else "All classes"
-    return Sheet(f"{which}: {metric.title}", heads, tuple(cells))
+    some = f", the furthest {len(rows)} of {found} (--all lists all)" if len(rows) < found else ""
+    return Sheet(f"{which}: {metric.title}{some}", heads, tuple(cells))
 
 
 def _by_seed(entries: Sequence[Entry]) -> str:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from psis_bench.scoring.inputs.ground_truth import Floats
+
 
 class MeanInterval(NamedTuple):
     """A mean and the ends of its confidence interval; ``low`` and ``high`` are NaN for a single value."""
@@ -90,3 +92,43 @@ def seeds_and_images_interval(
     shorter = float(stats.t.ppf((1 + confidence) / 2, freedom)) * float(np.sqrt(both))
     half = (longer + shorter) / 2
     return MeanInterval(mean, mean - half, mean + half)
+
+
+def class_mean_interval(
+    value: float, *, deviation: float, variances: Floats, freedoms: Floats, confidence: float = 0.95
+) -> MeanInterval:
+    """Return a mean over classes with Student's interval around it, for other draws of as many images.
+
+    Of AP, percentiles of the draws would lie too high: an image that is drawn twice brings its right detections twice
+    and the wrong ones of other images no more often, and a rare class counts only where it is drawn. The score itself
+    has no such error as an estimate of what as many other images would give, so that only the deviation is taken from
+    the draws. A class of a few images has a deviation that is known badly, and mostly too low, which Student's
+    interval makes good: it has the degrees of freedom of a sum of independent variances (F. E. Satterthwaite,
+    Biometrics Bulletin 2, 1946).
+
+    Args:
+        value: The score, in [0, 1].
+        deviation: Its standard deviation over the draws.
+        variances: float64 (k,): of the classes' scores over the draws; NaN where that is not known.
+        freedoms: float64 (k,): the degrees of freedom of each, at least 1.
+        confidence: Probability that the interval covers the expected score of as many images.
+
+    Returns:
+        The score and the ends, cut off at 0 and 1.
+
+    Example:
+        Two classes that are known equally badly are known together with twice the degrees of freedom:
+
+        >>> two = np.array([0.02, 0.02]) ** 2
+        >>> interval = class_mean_interval(0.5, deviation=0.02, variances=two, freedoms=np.array([3.0, 3.0]))
+        >>> [round(number, 4) for number in interval]
+        [0.5, 0.4511, 0.5489]
+    """
+    from scipy import stats
+
+    known = ~np.isnan(variances) & (variances > 0)
+    if not known.any():
+        return MeanInterval(value, value, value)
+    freedom = variances[known].sum() ** 2 / (variances[known] ** 2 / freedoms[known]).sum()
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * deviation
+    return MeanInterval(value, max(value - half, 0.0), min(value + half, 1.0))

@@ -2,7 +2,8 @@
 
 A class has few images, so that percentiles of draws are too narrow for it: its interval is Student's, with the
 deviation of the paired difference over draws of images and as many degrees of freedom as it has images, less one; with
-several seeds the deviation over seeds is added (Satterthwaite's degrees of freedom). Of 80 classes some four would
+several seeds the deviation over seeds is added (Satterthwaite's degrees of freedom). Where all draws have the same
+difference there is no deviation, and the sign test tells how likely that is by chance. Of 80 classes some four would
 leave a 95 % interval by chance. *Moved* are those that remain when at most 5 % of what is named may be chance
 (Y. Benjamini and Y. Hochberg, *Controlling the false discovery rate*, J. R. Statist. Soc. B 57, 1995).
 """
@@ -18,6 +19,8 @@ from psis_bench.scoring.comparing.bootstrap import CONFIDENCE
 from psis_bench.scoring.comparing.comparison import Entry, Number, paired_by_seed
 from psis_bench.scoring.comparing.sampled_scores import Metric, images_of_classes
 from psis_bench.scoring.inputs.ground_truth import Flags, Floats
+
+_NONE = 1e-12  # what rounding leaves of a deviation of 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,7 @@ def class_differences(first: Entry, second: Entry, metric: Metric) -> list[Class
     means = [column.mean(axis=0) for column in columns]
     moved = means[1] - means[0]
     deviation, freedom = _deviation(first, second, metric, columns, images)
-    p_values = _p_values(moved, deviation, freedom)
+    p_values = _p_values(moved, deviation, freedom, images)
     half = _half_widths(deviation, freedom)
     discovered = _discovered(p_values)
     rows = []
@@ -113,13 +116,15 @@ def _deviation(
     return np.sqrt(total), np.where(there, freedom, np.nan)
 
 
-def _p_values(moved: Floats, deviation: Floats, freedom: Floats) -> Floats:
+def _p_values(moved: Floats, deviation: Floats, freedom: Floats, images: Ints) -> Floats:
     from scipy import stats
 
     p_values = np.full(len(moved), np.nan)
-    there = (deviation > 0) & ~np.isnan(moved)
+    there = (deviation > _NONE) & ~np.isnan(moved)
     p_values[there] = 2 * stats.t.sf(np.abs(moved[there]) / deviation[there], freedom[there])
-    p_values[(deviation == 0) & (moved == 0)] = 1.0
+    # The same difference under every draw: each of n images moved alike, as by chance once in 2^(n - 1) (sign test).
+    same = (deviation <= _NONE) & ~np.isnan(moved)
+    p_values[same] = np.where(np.abs(moved[same]) <= _NONE, 1.0, 2.0 ** (1.0 - images[same]))
     return p_values
 
 

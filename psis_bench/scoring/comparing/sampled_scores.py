@@ -63,18 +63,35 @@ class SampledScores:
 
     Args:
         category_ids: int64 (K,), ascending.
+        images: int64 (K,): in how many images each class has instances.
         classes: Metric key -> float64 (B, K); NaN where no object of the class was drawn. A metric that cannot be
             computed again is not there.
     """
 
     category_ids: Ints
+    images: Ints
     classes: dict[str, Floats]
 
     def group(self, key: str, category_ids: Collection[int]) -> Floats | None:
         """Return the mean of a group's classes under each draw, float64 (B,); None where that is not known."""
         if key not in self.classes:
             return None
-        return group_mean(self.classes[key], np.flatnonzero(np.isin(self.category_ids, list(category_ids))))
+        return group_mean(self.classes[key], self._places(category_ids))
+
+    def variances(self, key: str, category_ids: Collection[int]) -> tuple[Floats, Floats]:
+        """Return the variance over the draws of each of a group's classes, and its degrees of freedom.
+
+        Returns:
+            float64 (k,), NaN where a class was never drawn; and float64 (k,), at least 1.
+        """
+        places = self._places(category_ids)
+        drawn = self.classes[key][:, places]
+        variances, several = np.full(len(places), np.nan), (~np.isnan(drawn)).sum(axis=0) > 1
+        variances[several] = np.nanvar(drawn[:, several], axis=0, ddof=1)
+        return variances, np.maximum(self.images[places] - 1.0, 1.0)
+
+    def _places(self, category_ids: Collection[int]) -> Ints:
+        return np.flatnonzero(np.isin(self.category_ids, list(category_ids)))
 
 
 def sample_scores(
@@ -118,14 +135,14 @@ def sample_scores(
             count=len(category_ids),
             weights=weights,
         )
-    return SampledScores(category_ids=category_ids, classes=found)
+    return SampledScores(category_ids=category_ids, images=images_of_classes(folder), classes=found)
 
 
 def images_of_classes(folder: ScoredFolder) -> Ints:
     """Return in how many images each class has scored instances, int64 (K,)."""
-    ids = [row.category_id for row in folder.classes]
+    ids = np.array([row.category_id for row in folder.classes], np.int64)
     pairs = np.unique(np.stack([folder.instances.categories, folder.instances.images]), axis=1)
-    return np.array([int((pairs[0] == category).sum()) for category in ids], np.int64)
+    return np.bincount(np.searchsorted(ids, pairs[0]), minlength=len(ids)).astype(np.int64)
 
 
 def mean_over_runs(samples: Sequence[Floats]) -> Floats:

@@ -17,7 +17,7 @@ from psis_bench.scoring.results.scores import Scores
 
 _AGAIN = "score it again: psis-bench score ... overwrite=score"
 _FIRST = "give the folder of a run that is scored, or one that psis-bench score ... out= wrote"
-_NOT_OF_THE_MODEL = ("seed", "out", "overwrite", "device", "workers", "threads")
+_NOT_OF_THE_MODEL = ("seed", "out", "overwrite", "device", "workers", "threads", "boundary", "class_agnostic")
 
 
 @dataclass(frozen=True, kw_only=True)

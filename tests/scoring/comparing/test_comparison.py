@@ -1,4 +1,4 @@
-"""Differences, their intervals and the classes that moved, on scores that are made up and so are known."""
+"""Differences and their intervals, ranks, and what is refused, on scores that are made up and so are known."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
+from scored_folders import KEY, MIOU, NAMES, entry, folder
 
 from psis_bench.errors import UserError
-from psis_bench.scoring.comparing.bootstrap import image_weights
 from psis_bench.scoring.comparing.comparison import (
-    Entry,
+    Number,
     check_comparable,
     compare,
     names_of_entries,
@@ -22,59 +22,8 @@ from psis_bench.scoring.comparing.comparison import (
 )
 from psis_bench.scoring.comparing.comparison_table import as_markdown, sheets
 from psis_bench.scoring.comparing.moved_classes import class_differences
-from psis_bench.scoring.comparing.sampled_scores import GT_BOX_MIOU, sample_scores
-from psis_bench.scoring.comparing.scored_folder import ClassRow, InstanceScores, ScoredFolder
 from psis_bench.scoring.results.probe_mark import NOTE
-from psis_bench.scoring.results.scores import DatasetIdentity, GroupScores, MeanIou, Scores, SplitIdentity
-
-MIOU = GT_BOX_MIOU
-KEY = "gt_box_miou.class_mean"
-NAMES = {2: ("cat", "seen"), 3: ("dog", "seen"), 7: ("cow", "unseen"), 9: ("bat", "unseen"), 11: ("elk", "other")}
-
-
-def folder(name: str, ious: np.ndarray, *, images: np.ndarray, categories: np.ndarray, **more) -> ScoredFolder:
-    means = {category: float(ious[categories == category].mean()) for category in NAMES}
-
-    def group(*wanted: str) -> GroupScores:
-        chosen = [means[category] for category, (_, own) in NAMES.items() if own in wanted]
-        mean = MeanIou(class_mean=float(np.mean(chosen)), instance_mean=None)
-        return GroupScores(
-            classes=len(chosen), instances=1, box=None, mask=None, gt_box_miou=mean, full_box=mean, ellipse=mean
-        )
-
-    groups = {"all": group("seen", "unseen", "other"), "seen": group("seen"), "unseen": group("unseen")}
-    return ScoredFolder(
-        path=Path(name),
-        scores=Scores(
-            split=SplitIdentity(name="pets", version=1, hash="a" * 64),
-            dataset=DatasetIdentity(annotations_sha256="b" * 64, images=len(set(images)), instances=len(ious)),
-            groups=groups,
-            notes=(),
-        ),
-        classes=tuple(
-            ClassRow(category_id=category, name=own, group=group, values={"gt_box_miou": means[category]})
-            for category, (own, group) in NAMES.items()
-        ),
-        instances=InstanceScores(
-            images=images, annotations=np.arange(len(ious)), categories=categories, values={"iou": ious}
-        ),
-        **more,
-    )
-
-
-@pytest.fixture
-def data() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images, categories and IoUs of 1,500 instances in 300 images."""
-    random = np.random.default_rng(0)
-    images = np.sort(random.integers(0, 300, 1500))
-    return images, random.choice(list(NAMES), 1500), random.beta(6, 3, 1500)
-
-
-def entry(label: str, *runs: ScoredFolder, draws: int = 1500) -> Entry:
-    ids = np.unique(runs[0].instances.images)
-    weights = image_weights(len(ids), draws=draws)
-    samples = [sample_scores(run, image_ids=ids, weights=weights, detections=None) for run in runs]
-    return Entry(label=label, runs=runs, samples=tuple(samples))
+from psis_bench.scoring.results.scores import SplitIdentity
 
 
 def test_a_paired_difference_is_that_of_scipy() -> None:
@@ -98,46 +47,12 @@ def test_a_paired_difference_is_that_of_scipy() -> None:
     assert compare(entries).differences[KEY, "seen"] == replace(found, value=0.0, low=0.0, high=0.0)
 
 
-def test_the_class_that_moved_is_named_and_no_other(data) -> None:
-    images, categories, ious = data
-    random = np.random.default_rng(3)
-    noise = random.normal(0, 0.03, len(ious))
-    second = ious + noise + np.where(categories == 9, 0.03, 0)
-    shared = {"images": images, "categories": categories}
-    first, other = entry("A", folder("a", ious, **shared)), entry("B", folder("b", second, **shared))
-    rows = class_differences(first, other, MIOU)
-    assert [row.name for row in rows if row.moved] == ["bat"]
-    assert rows[0].name == "bat"
-    for row in rows:
-        own = categories == row.category_id
-        values = (second - ious)[own]
-        assert row.difference.value == pytest.approx(values.mean(), rel=1e-9)
-        assert row.images == len(set(images[own]))
-        # Noise is independent from instance to instance, so Student's interval over instances is nearly the same.
-        expected = stats.t.interval(0.95, len(values) - 1, values.mean(), stats.sem(values))
-        assert (row.difference.low, row.difference.high) == pytest.approx(expected, abs=0.15 * np.ptp(expected))
-        student = values.mean() / stats.sem(values)
-        assert row.p_value == pytest.approx(2 * stats.t.sf(abs(student), len(values) - 1), abs=0.05)
-
-
 def test_equal_runs_have_no_difference_and_no_class_moves(data) -> None:
     images, categories, ious = data
     entries = [entry(name, folder(name, ious, images=images, categories=categories)) for name in "AB"]
     assert {(n.value, n.low, n.high) for n in compare(entries).differences.values()} == {(0.0, 0.0, 0.0)}
     assert not any(row.moved for row in class_differences(*entries, MIOU))
     assert not any(number.excludes_zero for number in compare(entries).differences.values())
-
-
-def test_chance_alone_seldom_moves_a_class(data) -> None:
-    """Of 40 comparisons of nothing but noise, about one in twenty names any class at all."""
-    images, categories, ious = data
-    shared = {"images": images, "categories": categories}
-    first, named = entry("A", folder("a", ious, **shared), draws=200), 0
-    for seed in range(40):
-        second = ious + np.random.default_rng(seed).normal(0, 0.05, len(ious))
-        other = entry("B", folder("b", second, **shared), draws=200)
-        named += any(row.moved for row in class_differences(first, other, MIOU))
-    assert named <= 6  # more than 6 of 40 at 5 % each: once in 300 times
 
 
 def test_seeds_are_one_entry_with_the_spread_of_seeds(data) -> None:
@@ -213,6 +128,21 @@ def test_three_entries_are_ranked(data) -> None:
     content = to_dict(comparison)
     assert content["ranks"][KEY]["all"][1] == {"rank": 1, "best": 1, "worst": 1}
     assert content["entries"][2]["scores"][KEY]["seen"]["value"] == comparison.numbers[KEY, "seen"][2].value
+
+
+def test_groups_beyond_seen_and_unseen_have_intervals_where_their_classes_are_known(data) -> None:
+    images, categories, ious = data
+    shared = {"images": images, "categories": categories}
+    runs = [folder(name, ious + lift, **shared) for name, lift in (("a", 0.0), ("b", 0.1))]
+    for run in runs:
+        run.scores.groups["rare"] = run.scores.groups["unseen"]
+    entries = [entry(label, run) for label, run in zip("AB", runs, strict=True)]
+    assert compare(entries).differences[KEY, "rare"] == Number(value=pytest.approx(0.1))
+    known = [replace(one, groups={"rare": [7, 9]}) for one in entries]
+    found = compare(known)
+    assert found.groups == ["seen", "unseen", "all", "rare"]
+    assert found.differences[KEY, "rare"] == found.differences[KEY, "unseen"]
+    assert found.numbers[KEY, "rare"][0].low is not None
 
 
 def test_an_entry_with_extra_mask_data_is_marked_and_not_ranked(data) -> None:

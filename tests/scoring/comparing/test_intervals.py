@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from psis_bench.scoring.comparing.intervals import mean_interval
+from psis_bench.scoring.comparing.intervals import class_mean_interval, mean_interval
 
 
 def test_three_runs_use_the_t_table() -> None:
@@ -44,3 +44,18 @@ def test_one_run_has_no_interval() -> None:
 def test_no_run_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         mean_interval([])
+
+
+@pytest.mark.parametrize("classes", [1, 4])
+def test_a_mean_over_classes_has_the_freedom_of_them_all(classes: int) -> None:
+    variances, freedoms = np.full(classes, 0.01**2), np.full(classes, 5.0)
+    _, low, high = class_mean_interval(0.4, deviation=0.02, variances=variances, freedoms=freedoms, confidence=0.9)
+    assert (low, high) == pytest.approx(stats.t.interval(0.9, 5 * classes, 0.4, 0.02))
+
+
+def test_a_mean_over_classes_stays_between_0_and_1() -> None:
+    known = {"variances": np.array([0.04, np.nan, 0.0]), "freedoms": np.array([2.0, 1.0, 1.0])}
+    assert class_mean_interval(0.1, deviation=0.2, **known)[:2] == (0.1, 0.0)
+    assert class_mean_interval(0.9, deviation=0.2, **known).high == 1.0
+    nothing = class_mean_interval(0.3, deviation=0.0, variances=np.array([0.0, np.nan]), freedoms=np.ones(2))
+    assert nothing == (0.3, 0.3, 0.3)
