@@ -12,25 +12,35 @@ import numpy as np
 
 from psis_bench.console import Bar
 from psis_bench.data.lvis import Federation
-from psis_bench.run_lengths import Ints
+from psis_bench.run_lengths import Ints, RunLengths
 from psis_bench.scoring.detection.average_precision import DetectionTables
 from psis_bench.scoring.detection.class_agnostic import AgnosticEvaluation
 from psis_bench.scoring.detection.detection_scores import DetectionScores, detection_scores
 from psis_bench.scoring.detection.limits import LimitTables, evaluate_limits
 from psis_bench.scoring.engine import Engine
-from psis_bench.scoring.inputs.detections import Detections
 from psis_bench.scoring.inputs.ground_truth import Floats, GroundTruth
 from psis_bench.scoring.inputs.predictions import Opened
 from psis_bench.scoring.inputs.records import read_parts
-from psis_bench.scoring.masks.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, masks_on_boxes, mean_iou
+from psis_bench.scoring.masks.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, masks_and_ious, mean_iou
 from psis_bench.scoring.masks.jittered_scores import JitteredIous, jittered_ious, jittered_means
 from psis_bench.scoring.masks.quality import aspects_of, quality_by_part, sizes_of
 from psis_bench.scoring.masks.trivial import trivial_ious
 from psis_bench.scoring.results.details import PartQuality
 from psis_bench.scoring.results.scores import AgnosticRecall, AveragePrecision, GroupScores, MeanIou
 
-NO_LIMITS = "what limits mask AP left out: it is told by COCO's rules, not by LVIS's"
 NO_GT_BOX_MASKS = "GT-box mIoU left out: there are no masks predicted on ground-truth boxes"
+NO_DETAILS = (
+    "details left out: what detection and what masks cost of mask AP, and masks by kind of object, needs masks on "
+    "ground-truth boxes (gt_box_masks/ of a prediction folder)"
+)
+
+
+class _OnBoxes(NamedTuple):
+    """IoU and boundary IoU of the masks on boxes, float64 (n,), and those masks; None for what is not needed."""
+
+    ious: Floats
+    boundaries: Floats | None = None
+    masks: RunLengths | None = None
 
 
 class Asked(NamedTuple):
@@ -39,7 +49,7 @@ class Asked(NamedTuple):
     Args:
         boundary: Also boundary AP, and boundary IoU of the masks on ground-truth boxes.
         class_agnostic: Also class-agnostic recall.
-        details: Also mask AP with the best masks and with ground-truth boxes.
+        details: Also mask AP with the best masks and with ground-truth boxes, and masks by kind of object.
         engine: Evaluator for detection AP.
     """
 
@@ -152,23 +162,30 @@ def evaluate(
             )
             notes += detected.notes
     step(bar, 1, "masks on boxes")
-    ious, boundaries = _on_boxes(opened.folder, truth, asked)
-    if ious is None:
-        notes.append(NO_GT_BOX_MASKS)
+    limited = asked.details and detections is not None and detected.mask is not None
+    on_boxes = _on_boxes(opened.folder, truth, asked, keep=limited)
+    if on_boxes is None:
+        notes += [NO_GT_BOX_MASKS, *([NO_DETAILS] if asked.details else [])]
     limits = None
-    if asked.details and detections is not None and detected.mask is not None:
-        notes += [] if federation is None else [NO_LIMITS]
-        limits = None if federation else _limits(opened.folder, truth, detections, max_detections, asked.engine)
+    if limited and detections is not None:
+        limits = evaluate_limits(
+            truth,
+            detections.best_of_each_image(max_detections),
+            on_boxes.masks if on_boxes else None,
+            max_detections=max_detections,
+            federation=federation,
+            engine=asked.engine,
+        )
     step(bar, 1, "trivial rows")
     full_box, ellipse = trivial.result()
     step(bar, 1, "")
     return Evaluation(
         truth=truth,
         detected=detected,
-        ious=ious,
+        ious=on_boxes.ious if on_boxes else None,
         full_box=full_box,
         ellipse=ellipse,
-        boundaries=boundaries,
+        boundaries=on_boxes.boundaries if on_boxes else None,
         notes=tuple(notes),
         limits=limits,
         jittered=jittered_ious(opened.folder, truth) if opened.folder is not None else (),
@@ -206,18 +223,21 @@ def step(bar: Bar | None, steps: int, note: str) -> None:
         bar.advance(steps, note=note)
 
 
-def _limits(folder: Path | None, truth: GroundTruth, detections: Detections, limit: int, engine: Engine) -> LimitTables:
-    on_boxes = None
-    if folder is not None and (folder / "gt_box_masks").is_dir():
-        on_boxes = masks_on_boxes(read_parts(folder / "gt_box_masks", kind="gt_box_masks"), truth)
-    return evaluate_limits(truth, detections.best_of_each_image(limit), on_boxes, max_detections=limit, engine=engine)
+def _on_boxes(folder: Path | None, truth: GroundTruth, asked: Asked, *, keep: bool) -> _OnBoxes | None:
+    """Compare the masks on boxes with those of the annotations; None where there are none.
 
-
-def _on_boxes(folder: Path | None, truth: GroundTruth, asked: Asked) -> tuple[Floats | None, Floats | None]:
-    """Return IoU and, if asked for, boundary IoU of the masks on boxes; None where there are none."""
+    Args:
+        folder: The prediction folder, if it is one.
+        truth: The annotations.
+        asked: Whether boundary IoU is asked for, and of whom IoU is.
+        keep: Whether the masks themselves are needed.
+    """
     if folder is None or not (folder / "gt_box_masks").is_dir():
-        return None, None
+        return None
     batches = read_parts(folder / "gt_box_masks", kind="gt_box_masks")
+    if keep:
+        masks, ious, boundaries = masks_and_ious(batches, truth, boundary=asked.boundary)
+        return _OnBoxes(ious, boundaries, masks)
     if asked.boundary:
-        return gt_box_and_boundary_ious(batches, truth)
-    return gt_box_ious(batches, truth, engine=asked.engine), None
+        return _OnBoxes(*gt_box_and_boundary_ious(batches, truth))
+    return _OnBoxes(gt_box_ious(batches, truth, engine=asked.engine))

@@ -77,6 +77,23 @@ def gt_box_and_boundary_ious(batches: Iterable[Records], truth: GroundTruth) -> 
     return ious, boundaries
 
 
+def masks_and_ious(
+    batches: Iterable[Records], truth: GroundTruth, *, boundary: bool
+) -> tuple[RunLengths, Floats, Floats | None]:
+    """Return the masks themselves, their IoU and, if asked for, their boundary IoU, in one reading.
+
+    Returns:
+        What `masks_on_boxes` does, and what `gt_box_and_boundary_ious` does.
+
+    Raises:
+        UserError: As `gt_box_ious`.
+    """
+    masks, drawn = masks_on_boxes(batches, truth), truth.instance_masks
+    ious = pairwise_iou(masks, drawn)
+    sizes = truth.sizes_of(truth.images[truth.instances])
+    return masks, ious, boundary_ious(masks, drawn, sizes, ious=ious) if boundary else None
+
+
 def masks_on_boxes(batches: Iterable[Records], truth: GroundTruth) -> RunLengths:
     """Return the predicted mask of every scored instance, in the order of ``truth.instances``.
 

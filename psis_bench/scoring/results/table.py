@@ -34,7 +34,8 @@ _LIMIT_ROWS = (
     ("  lost to detection", "detection_error"),
     ("  lost to masks", "mask_error"),
 )
-_ELSEWHERE = ("ar100", "ar300")  # one is COCO's, the other LVIS's
+# One is COCO's, the other LVIS's; the others need masks on ground-truth boxes.
+_ELSEWHERE = ("ar100", "ar300", "gt_boxes", "detection_error", "mask_error")
 
 
 class _Row(NamedTuple):
