@@ -18,13 +18,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from psis_bench.scoring.comparing.intervals import mean_interval
     from psis_bench.scoring.masks.boundary import boundary_iou
-    from psis_bench.scoring.results.scores import AgnosticRecall, AveragePrecision, GroupScores, MeanIou, Scores
+    from psis_bench.scoring.results.scores import (
+        AgnosticRecall,
+        AveragePrecision,
+        ClassScores,
+        GroupScores,
+        MeanIou,
+        Scores,
+    )
     from psis_bench.scoring.results.table import as_csv, as_markdown
     from psis_bench.scoring.score import score_predictions
 
 __all__ = [
     "AgnosticRecall",
     "AveragePrecision",
+    "ClassScores",
     "GroupScores",
     "MeanIou",
     "Scores",
@@ -38,6 +46,7 @@ __all__ = [
 _MODULES = {
     "AgnosticRecall": "results.scores",
     "AveragePrecision": "results.scores",
+    "ClassScores": "results.scores",
     "GroupScores": "results.scores",
     "MeanIou": "results.scores",
     "Scores": "results.scores",

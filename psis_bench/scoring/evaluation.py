@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +27,8 @@ from psis_bench.scoring.masks.jittered_scores import JitteredIous, jittered_ious
 from psis_bench.scoring.masks.quality import aspects_of, quality_by_part, sizes_of
 from psis_bench.scoring.masks.trivial import trivial_ious
 from psis_bench.scoring.results.details import PartQuality
-from psis_bench.scoring.results.scores import AgnosticRecall, AveragePrecision, GroupScores, MeanIou
+from psis_bench.scoring.results.scores import AgnosticRecall, AveragePrecision, ClassScores, GroupScores, MeanIou
+from psis_bench.splits.protocol import ResolvedSplit
 
 NO_GT_BOX_MASKS = "GT-box mIoU left out: there are no masks predicted on ground-truth boxes"
 NO_DETAILS = (
@@ -85,20 +87,40 @@ class Evaluation:
     limits: LimitTables | None = None
     jittered: tuple[JitteredIous, ...] = ()
 
-    @property
+    @cached_property
     def categories(self) -> Ints:
         """Category ids of the scored instances, int64 (n,)."""
         return self.truth.categories[self.truth.instances]
 
-    def by_class(self) -> Evaluation:
-        """Return the same without class-agnostic recall, which is of groups alone."""
-        return replace(self, detected=replace(self.detected, agnostic_box=None, agnostic_mask=None))
-
     def group(self, category_ids: Collection[int]) -> GroupScores:
         """Return all scores of a group of classes."""
+        return self._scores_of(category_ids, np.flatnonzero(np.isin(self.categories, list(category_ids))))
 
-        def mean(ious: Floats | None) -> MeanIou | None:
-            return None if ious is None else mean_iou(ious, self.categories, category_ids)
+    def classes(self, resolved: ResolvedSplit) -> tuple[ClassScores, ...]:
+        """Return the scores of every class, ascending ids; class-agnostic recall is of groups alone."""
+        alone = replace(self, detected=replace(self.detected, agnostic_box=None, agnostic_mask=None))
+        order = np.argsort(self.categories, kind="stable")
+        ids = sorted(resolved.names)
+        bounds = np.searchsorted(self.categories[order], ids, side="right")[:-1]
+        return tuple(
+            ClassScores(
+                category_id=category,
+                name=resolved.names[category],
+                group=resolved.group_of(category),
+                scores=alone._scores_of([category], places),
+            )
+            for category, places in zip(ids, np.split(order, bounds), strict=True)
+        )
+
+    def _scores_of(self, category_ids: Collection[int], places: Ints) -> GroupScores:
+        """Return all scores of a group of classes whose instances are at ``places``, ascending."""
+        categories = self.categories[places]
+
+        def mean(ious: Floats) -> MeanIou:
+            return mean_iou(ious[places], categories, category_ids)
+
+        def mean_if_there(ious: Floats | None) -> MeanIou | None:
+            return None if ious is None else mean(ious)
 
         def average(tables: DetectionTables | None) -> AveragePrecision | None:
             return tables.summary(category_ids) if tables else None
@@ -109,18 +131,18 @@ class Evaluation:
         mask = average(self.detected.mask)
         return GroupScores(
             classes=len(category_ids),
-            instances=int(np.isin(self.categories, list(category_ids)).sum()),
+            instances=len(places),
             box=average(self.detected.box),
             mask=mask,
-            gt_box_miou=mean(self.ious),
-            full_box=mean_iou(self.full_box, self.categories, category_ids),
-            ellipse=mean_iou(self.ellipse, self.categories, category_ids),
-            boundary_miou=mean(self.boundaries),
+            gt_box_miou=mean_if_there(self.ious),
+            full_box=mean(self.full_box),
+            ellipse=mean(self.ellipse),
+            boundary_miou=mean_if_there(self.boundaries),
             boundary=average(self.detected.boundary),
             agnostic_box=recall(self.detected.agnostic_box),
             agnostic_mask=recall(self.detected.agnostic_mask),
             limits=self.limits.of(mask.ap, category_ids) if self.limits and mask else None,
-            jittered=jittered_means(self.jittered, self.truth, category_ids),
+            jittered=jittered_means(self.jittered, mean),
         )
 
 

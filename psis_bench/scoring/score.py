@@ -162,9 +162,10 @@ def _score(
             groups=group_scores,
             notes=(*marks, *notes, *missing, *limits_in_words(group_scores)),
             mask_quality=quality_of(evaluation, groups, held.categories) if asked.details else (),
+            per_class=evaluation.classes(resolved),
         )
         if out is not None:
-            write_scores(out, scores, evaluation, resolved)
+            write_scores(out, scores, evaluation)
         return scores
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from psis_bench.scoring import as_markdown, evaluation, score_predictions
+from psis_bench.scoring import as_csv, as_markdown, evaluation, score_predictions
 from psis_bench.scoring.inputs.records import write_part
 from psis_bench.scoring.masks.box_jitter import jittered_boxes
 from psis_bench.scoring.results.scores import Scores
@@ -98,6 +99,27 @@ def test_masks_by_kind_of_object(folder) -> None:
     assert {key[1] for key in rows if key[0] == "supercategory"} == {"animal"}
     assert ("size", "small", "unseen") not in rows
     assert 0 < rows["size", "large", "all"]["boundary_miou"]["class_mean"] < 0.75
+
+
+def test_masks_by_kind_of_object_are_in_every_form_of_the_result(folder) -> None:
+    scores = scored(folder, details=True, boundary=True)
+    rows = {row.pop("score"): row for row in csv.DictReader(as_csv(scores).splitlines())}
+    for part in scores.to_dict()["mask_quality"]:
+        place = f"mask_quality.{part['axis']}.{part['part']}"
+        assert rows[f"{place}.instances"][part["group"]] == str(part["instances"])
+        for name in ("gt_box_miou", "full_box", "ellipse", "boundary_miou"):
+            for mean, value in part[name].items():
+                assert rows[f"{place}.{name}.{mean}"][part["group"]] == repr(value)
+    assert rows["mask_quality.size.small.instances"]["unseen"] == ""
+    # Of the one wide object, a box of 140 columns, 105 are predicted; a full box is exact.
+    markdown = as_markdown(scores)
+    assert "| aspect: wide | 1 | - | 75.0 (100.0) | 75.0 (100.0) |" in markdown
+    assert "| supercategory: animal | 2 | 75.0 (100.0) | - | 75.0 (100.0) |" in markdown
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(score_table(scores))
+    lines = [[cell.strip() for cell in line.split("│")] for line in console.export_text().splitlines()]
+    assert ["", "wide", "1", "-", "75.0 (100.0)", "75.0 (100.0)", ""] in lines
+    assert "aspect" not in as_markdown(scored(folder))
 
 
 def test_masks_on_moved_boxes_stand_beside_the_tight_ones(folder) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 import csv
+import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from exactness import definitions, problems
+from rich.console import Console
 
 from psis_bench.cli import main
 from psis_bench.errors import UserError
 from psis_bench.scoring import Scores, score_predictions
+from psis_bench.scoring.results.table import score_table
 from psis_bench.splits import SplitProtocol
 
 SIZE = {"height": 20, "width": 60}
@@ -117,6 +120,30 @@ def test_the_command_prints_the_numbers_of_the_lvis_package(mini, capsys):
     rows = list(csv.DictReader((mini.folder / "out" / "per_class.csv").read_text().splitlines()))
     assert len(rows) == len(mini.truth["categories"])
     assert {row["group"] for row in rows} == {"seen", "unseen"}
+    recalls = [float(row["mask_AR300"]) for row in rows if row["mask_AR300"]]
+    assert sum(recalls) / len(recalls) == pytest.approx(groups["all"]["mask"]["AR300"], abs=1e-12)
+    assert not {"box_AR1", "mask_AR10", "mask_AR100"} & set(rows[0])  # LVIS has no such numbers
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_tables_of_eight_groups_fit_a_terminal(mini, width):
+    names = [category["name"] for category in mini.truth["categories"]]
+    split = SplitProtocol(
+        name="mine", version=1, seen=tuple(names[::2]), unseen=(), description="", max_detections=300,
+        unseen_is_rest=True,
+    )  # fmt: skip
+    scores = score_predictions(mini.results, annotations=mini.truth, split=split)
+    assert len(scores.groups) == 8
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(score_table(scores))
+    text = console.export_text()
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    heads = [[cell.strip() for cell in line.split("┃")[1:-1]] for line in text.splitlines() if line.startswith("┃")]
+    assert heads[0] == ["", "seen", "unseen", "all"]
+    assert heads[2:4] == [["", "", "", "", "", "not"], ["", "freq.", "comm.", "rare", "coco", "coco"]]
+    counts = [str(scores.groups[name].classes) for name in ("frequent", "common", "rare", "coco", "not_coco")]
+    assert heads[4] == ["score x 100", *counts]
 
 
 def test_the_table_has_a_column_for_each_group(mini, capsys):
