@@ -22,6 +22,7 @@ from psis_bench.scoring.engine import Engine
 from psis_bench.scoring.inputs.ground_truth import Floats, GroundTruth
 from psis_bench.scoring.inputs.predictions import Opened
 from psis_bench.scoring.inputs.records import read_parts
+from psis_bench.scoring.masks.coco_folders import folders_of
 from psis_bench.scoring.masks.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, masks_and_ious, mean_iou
 from psis_bench.scoring.masks.jittered_scores import JitteredIous, jittered_ious, jittered_means
 from psis_bench.scoring.masks.quality import aspects_of, quality_by_part, sizes_of
@@ -215,7 +216,10 @@ def evaluate(
 
 
 def quality_of(
-    evaluation: Evaluation, groups: Mapping[str, Sequence[int]], categories: Sequence[Mapping[str, Any]]
+    evaluation: Evaluation,
+    groups: Mapping[str, Sequence[int]],
+    categories: Sequence[Mapping[str, Any]],
+    folders: Mapping[int, str],
 ) -> tuple[PartQuality, ...]:
     """Average the masks on boxes of an evaluation by size, aspect and supercategory; nothing where there are none.
 
@@ -223,6 +227,7 @@ def quality_of(
         evaluation: What was computed.
         groups: Group -> its category ids.
         categories: The annotation file's ``categories``.
+        folders: Image id -> COCO's folder of the image, where that matters; it is then told by folder, too.
     """
     if evaluation.ious is None:
         return ()
@@ -236,6 +241,8 @@ def quality_of(
         "aspect": aspects_of(truth.boxes[places, 2], truth.boxes[places, 3]),
         "supercategory": np.array([above[category] for category in evaluation.categories.tolist()], np.str_),
     }
+    if folders:
+        axes["coco_folder"] = folders_of(evaluation.truth, folders)
     return tuple(quality_by_part(values, categories=evaluation.categories, axes=axes, groups=groups))
 
 

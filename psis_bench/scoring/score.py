@@ -41,6 +41,7 @@ from psis_bench.scoring.inputs.annotation_process import reading_annotations
 from psis_bench.scoring.inputs.annotations import Annotations
 from psis_bench.scoring.inputs.ground_truth import GroundTruth
 from psis_bench.scoring.inputs.predictions import NO_DETECTOR, Opened, Predictions, open_predictions
+from psis_bench.scoring.masks.coco_folders import trained_images
 from psis_bench.scoring.results.marks import mark_notes
 from psis_bench.scoring.results.scores import DatasetIdentity, Scores, SplitIdentity
 from psis_bench.scoring.score_files import write_scores
@@ -147,6 +148,7 @@ def _score(
     with without_garbage_collection():
         step(bar, 0, "annotations and predictions")
         held, opened = _read_both(predictions, annotations, on_bad_boxes)
+        split.check_scored(held.categories, where=str(held.truth.path))
         resolved = split.resolve(held.categories, where=str(held.truth.path))
         step(bar, 1, "detections")
         evaluation = evaluate(
@@ -154,14 +156,18 @@ def _score(
         )
         groups = groups_of(resolved, held.federation)
         group_scores = {name: evaluation.group(ids) for name, ids in groups.items()}
+        folders = held.federation.folders if held.federation and split.by_synset else {}
+        shared = trained_images(held.truth, evaluation.ious, groups, folders)
+        by_folder = folders if shared else {}
+        quality = quality_of(evaluation, groups, held.categories, by_folder) if asked.details else ()
         notes = (BOXES_GIVEN if note == NO_DETECTOR and split.by_synset else note for note in evaluation.notes)
         marks, missing = mark_notes(predictions), absence(resolved, held.federation)
         scores = Scores(
             split=SplitIdentity(name=split.name, version=split.version, hash=split.hash()),
             dataset=_identity(held.truth),
             groups=group_scores,
-            notes=(*marks, *notes, *missing, *limits_in_words(group_scores)),
-            mask_quality=quality_of(evaluation, groups, held.categories) if asked.details else (),
+            notes=(*marks, *notes, *missing, *shared, *limits_in_words(group_scores)),
+            mask_quality=quality,
             per_class=evaluation.classes(resolved),
         )
         if out is not None:

@@ -9,15 +9,19 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from exactness import definitions, problems
+from pycocotools.mask import encode
 from rich.console import Console
 
 from psis_bench.cli import main
 from psis_bench.errors import UserError
 from psis_bench.scoring import Scores, score_predictions
+from psis_bench.scoring.inputs.records import write_part
 from psis_bench.scoring.results.table import score_table
 from psis_bench.splits import SplitProtocol
+from psis_bench.splits.categories import COCO_NAMES
 
 SIZE = {"height": 20, "width": 60}
 IMAGES = [
@@ -80,6 +84,50 @@ def test_what_is_not_lvis_s_own_and_which_classes_of_coco_are_not_there_is_noted
 def test_a_split_of_coco_s_names_is_refused_with_the_way_to_lvis(truth):
     with pytest.raises(UserError, match=r"has no class 'person'.*split=coco2lvis"):
         score_predictions([row(1, 1, 0, 0.5)], annotations=truth, split="voc2nonvoc")
+
+
+def test_the_split_from_coco_is_refused_on_annotations_without_synsets(truth):
+    for entry in truth["categories"]:
+        del entry["synset"]
+    with pytest.raises(UserError, match=r"the categories have no synset, by which split 'coco2lvis' .*LVIS's own"):
+        score_predictions([row(1, 1, 0, 0.5)], annotations=truth, split="coco2lvis")
+    coco = {"images": [{"id": 1, "file_name": "1.jpg", **SIZE}], "annotations": []}
+    coco["categories"] = [{"id": place, "name": name} for place, name in enumerate(COCO_NAMES, 1)]
+    with pytest.raises(UserError, match=r"no synset, .* split=fully_supervised"):
+        score_predictions([row(1, 1, 0, 0.5)], annotations=coco, split="coco2lvis")
+
+
+def test_images_that_coco_trains_on_are_told_apart(truth, tmp_path):
+    """A cat and a sausage of each folder; masks on boxes have all of the columns in train2017, half in val2017."""
+    masks, annotations = [], []
+    for image, share in ((1, 10), (2, 5)):
+        folder = "train2017" if image == 1 else "val2017"
+        truth["images"][image - 1]["coco_url"] = f"http://images.cocodataset.org/{folder}/{image}.jpg"
+        for category in (1, 2):
+            number = len(annotations) + 1
+            drawn, found = np.zeros((20, 60), np.uint8), np.zeros((20, 60), np.uint8)
+            drawn[:10, :10], found[:10, :share] = 1, 1
+            strings = [encode(np.asfortranarray(mask))["counts"].decode() for mask in (drawn, found)]
+            segmentation = {"size": [20, 60], "counts": strings[0]}
+            annotations.append({**row(image, category, 0), "id": number, "segmentation": segmentation})
+            one = {"image_id": image, "annotation_id": number, "category_id": category, "mask": strings[1]}
+            masks.append({**one, **SIZE})
+    truth["annotations"] = annotations
+    write_part(tmp_path / "gt_box_masks", 0, masks, kind="gt_box_masks")
+    scores = score_predictions(tmp_path, annotations=truth, split="coco2lvis", details=True)
+    assert scores.groups["seen"].gt_box_miou.class_mean == 0.75
+    (note,) = [note for note in scores.notes if "train2017" in note]
+    assert note.startswith("1 of 2 images are of COCO's train2017: objects of seen classes there had masks")
+    assert note.endswith("GT-box mIoU of the 1 others: 50.0 on seen classes, 50.0 on unseen classes")
+    parts = {(part.part, part.group): part.means["gt_box_miou"][0] for part in scores.mask_quality
+             if part.axis == "coco_folder"}  # fmt: skip
+    assert (parts["train2017", "unseen"], parts["val2017", "unseen"]) == (1, 0.5)
+    by_name = SplitProtocol(name="mine", version=1, seen=("cat",), unseen=("sausage",), description="")
+    assert not any("train2017" in note for note in score_predictions(tmp_path, annotations=truth, split=by_name).notes)
+    for image in truth["images"]:
+        image["coco_url"] = image["coco_url"].replace("train", "val")
+    scores = score_predictions(tmp_path, annotations=truth, split="coco2lvis", details=True)
+    assert "coco_folder" not in {part.axis for part in scores.mask_quality}
 
 
 @pytest.fixture(scope="module")
