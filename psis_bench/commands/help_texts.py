@@ -99,7 +99,8 @@ COMMANDS: dict[str, Command] = {
         "  out=DIR            also write scores.json, per_class.csv and per_instance.parquet there\n"
         "  boundary=true      also boundary AP, and boundary IoU of masks on ground-truth boxes\n"
         "  class_agnostic=true  also recall of the objects of each group, whatever class they are given\n"
-        "  details=true       also whether detection or masks limit mask AP, and GT-box mIoU by kind of object\n\n"
+        "  details=true       also whether detection or masks limit mask AP, and GT-box mIoU by kind of object\n"
+        "  other=FILE         another annotation file of the same images: how far annotators agree, as a ceiling\n\n"
         "Annotations of LVIS are known by their fields and scored by LVIS's rules.",
         module="psis_bench.commands.score",
         examples=(

@@ -22,13 +22,15 @@ from psis_bench.scoring.engine import Engine
 from psis_bench.scoring.inputs.ground_truth import Floats, GroundTruth
 from psis_bench.scoring.inputs.predictions import Opened
 from psis_bench.scoring.inputs.records import read_parts
+from psis_bench.scoring.masks.annotators import Agreement
 from psis_bench.scoring.masks.coco_folders import folders_of
 from psis_bench.scoring.masks.gt_box_iou import gt_box_and_boundary_ious, gt_box_ious, masks_and_ious, mean_iou
 from psis_bench.scoring.masks.jittered_scores import JitteredIous, jittered_ious, jittered_means
 from psis_bench.scoring.masks.quality import aspects_of, quality_by_part, sizes_of
 from psis_bench.scoring.masks.trivial import trivial_ious
 from psis_bench.scoring.results.details import PartQuality
-from psis_bench.scoring.results.scores import AgnosticRecall, AveragePrecision, ClassScores, GroupScores, MeanIou
+from psis_bench.scoring.results.mean_iou import MeanIou
+from psis_bench.scoring.results.scores import AgnosticRecall, AveragePrecision, ClassScores, GroupScores
 from psis_bench.splits.protocol import ResolvedSplit
 
 NO_GT_BOX_MASKS = "GT-box mIoU left out: there are no masks predicted on ground-truth boxes"
@@ -76,6 +78,7 @@ class Evaluation:
         notes: What a reader has to know, one sentence each.
         limits: Mask AP with the best masks and with ground-truth boxes, where they were asked for.
         jittered: The masks on boxes that are not tight, where there are any.
+        agreement: Objects that another annotation has too, where one was given.
     """
 
     truth: GroundTruth
@@ -87,6 +90,7 @@ class Evaluation:
     notes: tuple[str, ...]
     limits: LimitTables | None = None
     jittered: tuple[JitteredIous, ...] = ()
+    agreement: Agreement | None = None
 
     @cached_property
     def categories(self) -> Ints:
@@ -144,6 +148,7 @@ class Evaluation:
             agnostic_mask=recall(self.detected.agnostic_mask),
             limits=self.limits.of(mask.ap, category_ids) if self.limits and mask else None,
             jittered=jittered_means(self.jittered, mean),
+            annotators=self.agreement.of(self.categories, category_ids, self.ious) if self.agreement else None,
         )
 
 

@@ -27,6 +27,7 @@ found exactly, of the dog only four columns: IoU 4 / 6, which is enough at 4 of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,16 +37,17 @@ from psis_bench.garbage_collection import without_garbage_collection
 from psis_bench.scoring.detection.limits import limits_in_words
 from psis_bench.scoring.detection.lvis import absence, groups_of
 from psis_bench.scoring.engine import Engine
-from psis_bench.scoring.evaluation import Asked, evaluate, quality_of, step
+from psis_bench.scoring.evaluation import Asked, Evaluation, evaluate, quality_of, step
 from psis_bench.scoring.inputs.annotation_process import reading_annotations
 from psis_bench.scoring.inputs.annotations import Annotations
 from psis_bench.scoring.inputs.ground_truth import GroundTruth
 from psis_bench.scoring.inputs.predictions import NO_DETECTOR, Opened, Predictions, open_predictions
+from psis_bench.scoring.masks.annotators import Source, read_agreement
 from psis_bench.scoring.masks.coco_folders import trained_images
 from psis_bench.scoring.results.marks import mark_notes
 from psis_bench.scoring.results.scores import DatasetIdentity, Scores, SplitIdentity
 from psis_bench.scoring.score_files import write_scores
-from psis_bench.splits.protocol import SplitProtocol
+from psis_bench.splits.protocol import ResolvedSplit, SplitProtocol
 from psis_bench.splits.registry import get_split
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ def score_predictions(
     boundary: bool = False,
     class_agnostic: bool = False,
     details: bool = False,
+    other: str | Path | Mapping[str, Any] | None = None,
     engine: Engine = "auto",
     on_bad_boxes: OnBadBoxes = "error",
 ) -> Scores:
@@ -71,12 +74,15 @@ def score_predictions(
     Args:
         predictions: A COCO results file, its content (a list of detections), or a prediction folder with
             ``detections`` and/or ``gt_box_masks`` in it.
-        annotations: The COCO-format annotation file that they were made for, or its content.
+        annotations: The COCO-format annotation file that they were made for, or its content. The hash of the content in
+            memory, by which results are known to be of the same annotations, is not that of the file.
         split: Which classes are seen and unseen: a name, a YAML file, or a `SplitProtocol`.
         out: Folder for ``per_class.csv``, ``per_instance.parquet`` and ``scores.json``; None writes nothing.
         boundary: Also take boundary AP, and boundary IoU of the masks on ground-truth boxes.
         class_agnostic: Also take class-agnostic recall of each group, the ground truth of other classes ignored.
         details: Also tell whether detection or masks limit mask AP, and GT-box mIoU by kind of object.
+        other: Another annotation file of the same images, or its content, whose agreement with this one is to stand
+            beside GT-box mIoU; images are matched by id or file name, classes by name or synset.
         engine: Evaluator for detection AP; the scores are the same.
         on_bad_boxes: ``drop`` leaves annotations out whose box has no area; ``error`` refuses them.
 
@@ -88,6 +94,7 @@ def score_predictions(
         annotations=Path(annotations) if isinstance(annotations, str) else annotations,
         split=get_split(split) if isinstance(split, str) else split,
         out=None if out is None else Path(out),
+        other=Path(other) if isinstance(other, str) else other,
         asked=Asked(boundary=boundary, class_agnostic=class_agnostic, details=details, engine=engine),
         on_bad_boxes=on_bad_boxes,
     )
@@ -102,6 +109,7 @@ def score_run(
     boundary: bool = False,
     class_agnostic: bool = False,
     details: bool = False,
+    other: Path | None = None,
     engine: Engine = "auto",
     on_bad_boxes: OnBadBoxes = "error",
 ) -> Scores:
@@ -116,6 +124,8 @@ def score_run(
         boundary: Also take boundary AP, and boundary IoU of the masks on ground-truth boxes.
         class_agnostic: Also take class-agnostic recall of each group, the ground truth of other classes ignored.
         details: Also tell whether detection or masks limit mask AP, and GT-box mIoU by kind of object.
+        other: Another annotation file of the same images, or its content, whose agreement with this one is to stand
+            beside GT-box mIoU; images are matched by id or file name, classes by name or synset.
         engine: Evaluator for detection AP; the scores are the same.
         on_bad_boxes: As the data set's configuration says; it must be what the predictions were made with.
 
@@ -128,6 +138,7 @@ def score_run(
             annotations=annotations,
             split=split,
             out=out,
+            other=other,
             asked=Asked(boundary=boundary, class_agnostic=class_agnostic, details=details, engine=engine),
             on_bad_boxes=on_bad_boxes,
             bar=bar,
@@ -137,9 +148,10 @@ def score_run(
 def _score(
     predictions: Predictions,
     *,
-    annotations: Path | Mapping[str, Any],
+    annotations: Source,
     split: SplitProtocol,
     out: Path | None,
+    other: Source | None,
     asked: Asked,
     on_bad_boxes: OnBadBoxes,
     bar: Bar | None = None,
@@ -150,34 +162,44 @@ def _score(
         held, opened = _read_both(predictions, annotations, on_bad_boxes)
         split.check_scored(held.categories, where=str(held.truth.path))
         resolved = split.resolve(held.categories, where=str(held.truth.path))
+        agreement = None
+        if other is not None:
+            agreement = read_agreement(held, annotations, other, on_bad_boxes=on_bad_boxes)
         step(bar, 1, "detections")
         evaluation = evaluate(
             opened, held.truth, asked=asked, max_detections=split.max_detections, federation=held.federation, bar=bar
         )
-        groups = groups_of(resolved, held.federation)
-        group_scores = {name: evaluation.group(ids) for name, ids in groups.items()}
-        folders = held.federation.folders if held.federation and split.by_synset else {}
-        shared = trained_images(held.truth, evaluation.ious, groups, folders)
-        by_folder = folders if shared else {}
-        quality = quality_of(evaluation, groups, held.categories, by_folder) if asked.details else ()
-        notes = (BOXES_GIVEN if note == NO_DETECTOR and split.by_synset else note for note in evaluation.notes)
-        marks, missing = mark_notes(predictions), absence(resolved, held.federation)
-        scores = Scores(
-            split=SplitIdentity(name=split.name, version=split.version, hash=split.hash()),
-            dataset=_identity(held.truth),
-            groups=group_scores,
-            notes=(*marks, *notes, *missing, *shared, *limits_in_words(group_scores)),
-            mask_quality=quality,
-            per_class=evaluation.classes(resolved),
-        )
+        evaluation = replace(evaluation, agreement=agreement)
+        scores = _scores_of(evaluation, held, resolved, details=asked.details, marks=mark_notes(predictions))
         if out is not None:
             write_scores(out, scores, evaluation)
         return scores
 
 
-def _read_both(
-    predictions: Predictions, annotations: Path | Mapping[str, Any], on_bad_boxes: OnBadBoxes
-) -> tuple[Annotations, Opened]:
+def _scores_of(
+    evaluation: Evaluation, held: Annotations, resolved: ResolvedSplit, *, details: bool, marks: Sequence[str]
+) -> Scores:
+    """Average what was computed over every group of classes, and note what a reader has to know."""
+    split, federation = resolved.protocol, held.federation
+    groups = groups_of(resolved, federation)
+    group_scores = {name: evaluation.group(ids) for name, ids in groups.items()}
+    folders = federation.folders if federation and split.by_synset else {}
+    shared = trained_images(held.truth, evaluation.ious, groups, folders)
+    quality = quality_of(evaluation, groups, held.categories, folders if shared else {}) if details else ()
+    notes = (BOXES_GIVEN if note == NO_DETECTOR and split.by_synset else note for note in evaluation.notes)
+    agreed = [evaluation.agreement.note] if evaluation.agreement else []
+    missing, limits = absence(resolved, federation), limits_in_words(group_scores)
+    return Scores(
+        split=SplitIdentity(name=split.name, version=split.version, hash=split.hash()),
+        dataset=_identity(held.truth),
+        groups=group_scores,
+        notes=(*marks, *notes, *missing, *shared, *agreed, *limits),
+        mask_quality=quality,
+        per_class=evaluation.classes(resolved),
+    )
+
+
+def _read_both(predictions: Predictions, annotations: Source, on_bad_boxes: OnBadBoxes) -> tuple[Annotations, Opened]:
     with reading_annotations(annotations, on_bad_boxes=on_bad_boxes) as read:
         try:
             opened = open_predictions(predictions)

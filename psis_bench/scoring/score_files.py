@@ -71,6 +71,8 @@ def _values_of_class(scores: GroupScores, keys: Sequence[str]) -> dict[str, floa
         values["boundary_AP"] = scores.boundary.ap
     if scores.boundary_miou is not None:
         values["boundary_miou"] = scores.boundary_miou.class_mean
+    if scores.annotators is not None:
+        values["annotators_miou"] = scores.annotators.agreement.class_mean
     return values
 
 
@@ -93,6 +95,9 @@ def _write_per_instance(path: Path, evaluation: Evaluation) -> None:
     }
     if evaluation.boundaries is not None:
         columns["boundary_iou"] = evaluation.boundaries
+    if evaluation.agreement is not None:
+        columns["annotators_iou"] = np.full(len(places), np.nan)
+        columns["annotators_iou"][evaluation.agreement.places] = evaluation.agreement.ious
     for jittered in evaluation.jittered:
         columns[f"iou_jittered_{jittered.strength!r}"] = jittered.ious
     with atomic_path(path) as temporary:

@@ -19,7 +19,7 @@ from psis_bench.scoring.inputs.ground_truth import Flags, Floats, GroundTruth, p
 from psis_bench.scoring.inputs.mask_texts import MaskTexts, rles_of
 from psis_bench.scoring.inputs.records import Records
 from psis_bench.scoring.masks.boundary import boundary_ious
-from psis_bench.scoring.results.scores import MeanIou
+from psis_bench.scoring.results.mean_iou import MeanIou
 
 
 def gt_box_ious(batches: Iterable[Records], truth: GroundTruth, *, engine: Engine = "auto") -> Floats:

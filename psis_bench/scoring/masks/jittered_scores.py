@@ -15,7 +15,7 @@ from psis_bench.scoring.masks.box_jitter import jittered_boxes, strength_of
 from psis_bench.scoring.masks.gt_box_iou import gt_box_ious
 from psis_bench.scoring.masks.trivial import full_box_ious
 from psis_bench.scoring.results.details import Jittered, JitteredMean
-from psis_bench.scoring.results.scores import MeanIou
+from psis_bench.scoring.results.mean_iou import MeanIou
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from psis_bench.errors import UserError, did_you_mean
 from psis_bench.scoring.results.details import Jittered, Limits, PartQuality
+from psis_bench.scoring.results.mean_iou import Annotators, MeanIou
 from psis_bench.scoring.results.probe_mark import PROBE, is_probe
 
 SCHEMA = 1
@@ -120,28 +121,6 @@ _AGNOSTIC_KEYS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeanIou:
-    """Mean IoU of masks on ground-truth boxes.
-
-    Args:
-        class_mean: Mean over instances of a class, then over classes (the paper's).
-        instance_mean: Mean over instances.
-    """
-
-    class_mean: float | None
-    instance_mean: float | None
-
-    def to_dict(self) -> dict[str, float | None]:
-        """Return the scores under their names in ``scores.json``."""
-        return {"class_mean": self.class_mean, "instance_mean": self.instance_mean}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, float | None]) -> MeanIou:
-        """Read what `to_dict` gave."""
-        return cls(class_mean=values["class_mean"], instance_mean=values["instance_mean"])
-
-
-@dataclass(frozen=True, kw_only=True)
 class GroupScores:
     """All scores of one group of classes; None for what the predictions do not have.
 
@@ -159,6 +138,7 @@ class GroupScores:
         agnostic_mask: Class-agnostic recall by mask IoU, where it was asked for.
         limits: Whether detection or masks limit mask AP, where that was asked for.
         jittered: Masks on boxes that are not tight, where they were predicted.
+        annotators: How far another annotation of the same objects agrees, where one was given.
     """
 
     classes: int
@@ -174,6 +154,7 @@ class GroupScores:
     agnostic_mask: AgnosticRecall | None = None
     limits: Limits | None = None
     jittered: Jittered | None = None
+    annotators: Annotators | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scores as in ``scores.json``; what is only there when asked for is left out when it is not."""
@@ -203,6 +184,7 @@ _ON_REQUEST: dict[str, Any] = {
     "agnostic_mask": AgnosticRecall,
     "limits": Limits,
     "jittered": Jittered,
+    "annotators": Annotators,
 }
 
 

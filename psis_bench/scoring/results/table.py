@@ -152,14 +152,21 @@ def _rows(groups: Mapping[str, GroupScores]) -> Iterator[_Row]:
         yield from row("detection", label, part, name)
     for label, name in _LIMIT_ROWS:
         yield from row("what limits mask AP", label, "limits", name)
-    if not any(group.gt_box_miou for group in groups.values()):
-        return  # the trivial rows stand beside a GT-box mIoU, not alone
+    given = any(group.gt_box_miou for group in groups.values())
     for label, name in (("class mean", "class_mean"), ("instance mean", "instance_mean")):
+        if not given:  # the trivial rows stand beside a GT-box mIoU, not alone
+            yield from _annotator_rows(groups, label, name)
+            continue
         yield from row(label, f"GT-box mIoU, {label}", "gt_box_miou", name, "bold")
         yield from row(label, "  boundary IoU", "boundary_miou", name)
         yield from _jittered_rows(groups, label, name)
         yield from row(label, "  full box", "full_box", name, "dim")
         yield from row(label, "  inscribed ellipse", "ellipse", name, "dim")
+        yield from _annotator_rows(groups, label, name)
+    found = [group.annotators for group in groups.values()]
+    if any(found):
+        counts = tuple(f"{item.objects:,}" if item else "-" for item in found)
+        yield _Row("objects", "objects with two annotations", counts, None)
 
 
 def _jittered_rows(groups: Mapping[str, GroupScores], section: str, name: str) -> Iterator[_Row]:
@@ -167,6 +174,17 @@ def _jittered_rows(groups: Mapping[str, GroupScores], section: str, name: str) -
     for strength in found[0]:
         numbers = tuple(_shown(getattr(means.get(strength), name, None)) for means in found)
         yield _Row(section, f"  boxes moved by {100 * float(strength):g} %", numbers, None)
+
+
+def _annotator_rows(groups: Mapping[str, GroupScores], section: str, name: str) -> Iterator[_Row]:
+    found = [group.annotators for group in groups.values()]
+    if not any(found):
+        return
+    numbers = tuple(_shown(getattr(item.agreement, name) if item else None) for item in found)
+    yield _Row(section, f"annotators, {section}", numbers, None)
+    if any(item and item.gt_box_miou for item in found):
+        numbers = tuple(_shown(getattr(item.gt_box_miou, name, None) if item else None) for item in found)
+        yield _Row(section, "  GT-box mIoU of the same objects", numbers, None)
 
 
 def _classes(group: GroupScores) -> str:
