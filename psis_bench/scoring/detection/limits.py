@@ -44,6 +44,9 @@ from psis_bench.scoring.results.scores import GroupScores
 BACKGROUND = 0.1
 FOREGROUND = 0.5
 
+_AT_ONCE = 2**14
+"""Detections whose masks are decoded at a time."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LimitTables:
@@ -123,18 +126,17 @@ def with_best_masks(truth: GroundTruth, detections: Detections) -> Detections:
     rows, objects, ious = _pairs(truth, detections)
     best = _best(rows, ious, len(detections))
     chosen = np.flatnonzero((best >= 0) & (ious[best] >= BACKGROUND)) if len(ious) else np.zeros(0, np.int64)
-    sizes = detections.sizes[chosen]
-    corners = np.concatenate(
-        [detections.boxes[chosen, :2], detections.boxes[chosen, :2] + detections.boxes[chosen, 2:]], 1
-    )
-    masks = inside_boxes(truth.instance_masks.take(objects[best[chosen]]), corners, sizes)
-    areas = masks.areas()
-    kept = areas > 0
-    strings = list(detections.strings)
-    for place, text in zip(chosen[kept].tolist(), encode_strings(masks.take(np.flatnonzero(kept))), strict=True):
-        strings[place] = text
-    pixels = detections.mask_areas.copy()
-    pixels[chosen[kept]] = areas[kept]
+    strings, pixels = list(detections.strings), detections.mask_areas.copy()
+    for part in np.array_split(chosen, len(chosen) // _AT_ONCE + 1):
+        ends = detections.boxes[part, :2] + detections.boxes[part, 2:]
+        corners = np.concatenate([detections.boxes[part, :2], ends], axis=1)
+        drawn = truth.instance_masks.take(objects[best[part]])
+        masks = inside_boxes(drawn, corners, detections.sizes[part])
+        areas = masks.areas()
+        kept = np.flatnonzero(areas)
+        for place, text in zip(part[kept].tolist(), encode_strings(masks.take(kept)), strict=True):
+            strings[place] = text
+        pixels[part[kept]] = areas[kept]
     return replace(detections, strings=tuple(strings), mask_areas=pixels)
 
 
