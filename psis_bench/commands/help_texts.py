@@ -103,7 +103,8 @@ COMMANDS: dict[str, Command] = {
         "  split=NAME|YAML, data=NAME|YAML|annotations.json, data.root=DIR\n"
         "  out=DIR            also write scores.json, per_class.csv and per_instance.parquet there\n"
         "  details=true       also whether detection or masks limit mask AP, and GT-box mIoU by kind of object,\n"
-        "                     as a run always has them\n\n"
+        "                     as a run always has them\n"
+        "  other=FILE         another annotation file of the same images: how far annotators agree, as a ceiling\n\n"
         "Annotations of LVIS are known by their fields and scored by LVIS's rules.",
         module="psis_bench.commands.score",
         examples=(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from psis_bench.data.dataset_config import OnBadBoxes
     from psis_bench.scoring.results.scores import Scores
 
-_KEYS = ("split", "data", "data.name", "data.root", "out", "boundary", "class_agnostic", "details")
+_KEYS = ("split", "data", "data.name", "data.root", "out", "boundary", "class_agnostic", "details", "other")
 _KINDS = ("detections", "gt_box_masks")
 _WHAT = (
     "give the folder of a run (psis-bench ls runs), a COCO results file, or a prediction folder, with detections/ or "
@@ -144,6 +144,7 @@ def _score(predictions: Path, arguments: Sequence[str]) -> Scores:
             boundary=boundary,
             class_agnostic=class_agnostic,
             details=details,
+            other=Path(values["other"]).expanduser() if "other" in values else None,
             on_bad_boxes=on_bad_boxes,
         )
     if out is not None:

@@ -9,12 +9,12 @@ rare (1 to 10), common (11 to 100) or frequent. Files of v0.5 and v1 are both re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from psis_bench.data.coco_format import CocoFile
-from psis_bench.data.lvis_images import ABSENT, NOT_EXHAUSTIVE, is_lvis
+from psis_bench.data.lvis_images import ABSENT, NOT_EXHAUSTIVE, coco_folder, is_lvis
 from psis_bench.errors import UserError
 from psis_bench.run_lengths import Ints
 
@@ -30,12 +30,14 @@ class Federation:
         not_exhaustive: int64 (m, 2): image id and category id of classes of which not every object is drawn.
         frequencies: Category id to ``rare``, ``common`` or ``frequent``.
         synsets: Category id to synset, where the file has one.
+        folders: Image id to COCO's folder of the image (``train2017``, ``val2017``), where the file says it.
     """
 
     absent: Ints
     not_exhaustive: Ints
     frequencies: dict[int, str]
     synsets: dict[int, str]
+    folders: dict[int, str] = field(default_factory=dict)
 
     def groups(self) -> dict[str, list[int]]:
         """Return the category ids of ``frequent``, ``common`` and ``rare`` classes, sorted."""
@@ -60,6 +62,7 @@ def read_federation(coco: CocoFile) -> Federation | None:
         not_exhaustive=_pairs(coco, NOT_EXHAUSTIVE, ids),
         frequencies={int(category["id"]): _frequency(coco, place) for place, category in enumerate(coco.categories)},
         synsets={int(entry["id"]): str(entry["synset"]) for entry in coco.categories if "synset" in entry},
+        folders={int(image["id"]): folder for image in coco.images if (folder := coco_folder(image)) is not None},
     )
 
 

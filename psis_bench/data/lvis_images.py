@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 ABSENT, NOT_EXHAUSTIVE = "neg_category_ids", "not_exhaustive_category_ids"
+TRAIN_FOLDER = "train2017"
+"""COCO's folder of the images that are trained on."""
 
 
 def is_lvis(images: Sequence[Any]) -> bool:
     """Tell whether image records are of an LVIS file: one of them says which classes it was searched for."""
     return any(key in image for image in images if isinstance(image, dict) for key in (ABSENT, NOT_EXHAUSTIVE))
+
+
+def coco_folder(image: Mapping[str, Any]) -> str | None:
+    """Return COCO's folder of an LVIS image, ``train2017`` or ``val2017``, as its ``coco_url`` has it; None without.
+
+    Example:
+        >>> coco_folder({"id": 139, "coco_url": "http://images.cocodataset.org/val2017/000000000139.jpg"})
+        'val2017'
+    """
+    url = image.get("coco_url")
+    parts = url.split("/") if isinstance(url, str) else []
+    return parts[-2] if len(parts) > 1 else None
 
 
 def with_named_images(content: Any) -> Any:

@@ -58,6 +58,9 @@ def train(run: RunDirectory) -> None:
     # Read once only to be checked: every fault is found before the first iteration, not in the middle of one.
     coco = read_coco(annotations, images=subset.images, on_bad_boxes=dataset.on_bad_boxes)
     split = run.split.resolve(coco.categories, where=str(annotations))
+    if run.split.by_synset:  # told now, not after the training
+        scored = dataset.val.annotations
+        run.split.check_scored(read_coco(scored, masks=False, on_bad_boxes="drop").categories, where=str(scored))
     # The student of a teacher is trained as if fully supervised, from a file without any other mask.
     taught = run.config.teacher is not None
     classes = [str(category["name"]) for category in coco.categories]

@@ -149,7 +149,7 @@ def _check_sizes(coco: CocoFile, others: Sequence[Any], path: Path) -> None:
 def _head_room(request: Request, coco: CocoFile) -> tuple[list[Path], list[str]]:
     """Compare with a second annotation file of the same images."""
     from psis_bench.files import write_text
-    from psis_bench.scoring.masks.annotation_quality import mutual_iou
+    from psis_bench.scoring.masks.mutual_iou import mutual_iou
 
     path = Path(request.values["other"]).expanduser()
     try:

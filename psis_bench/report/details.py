@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-AXES = {"size": "Size", "aspect": "Shape", "supercategory": "Supercategory"}
+AXES = {"size": "Size", "aspect": "Shape", "supercategory": "Supercategory", "coco_folder": "COCO's folder"}
 """Axes of ``mask_quality`` and their headings."""
 
 

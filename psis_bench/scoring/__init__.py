@@ -18,13 +18,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from psis_bench.scoring.comparing.intervals import mean_interval
     from psis_bench.scoring.masks.boundary import boundary_iou
-    from psis_bench.scoring.results.scores import AgnosticRecall, AveragePrecision, GroupScores, MeanIou, Scores
+    from psis_bench.scoring.results.mean_iou import Annotators, MeanIou
+    from psis_bench.scoring.results.scores import AgnosticRecall, AveragePrecision, ClassScores, GroupScores, Scores
     from psis_bench.scoring.results.table import as_csv, as_markdown
     from psis_bench.scoring.score import score_predictions
 
 __all__ = [
     "AgnosticRecall",
+    "Annotators",
     "AveragePrecision",
+    "ClassScores",
     "GroupScores",
     "MeanIou",
     "Scores",
@@ -37,9 +40,11 @@ __all__ = [
 
 _MODULES = {
     "AgnosticRecall": "results.scores",
+    "Annotators": "results.mean_iou",
     "AveragePrecision": "results.scores",
+    "ClassScores": "results.scores",
     "GroupScores": "results.scores",
-    "MeanIou": "results.scores",
+    "MeanIou": "results.mean_iou",
     "Scores": "results.scores",
     "as_csv": "results.table",
     "as_markdown": "results.table",

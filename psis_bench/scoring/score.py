@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,14 +39,17 @@ from psis_bench.scoring.annotation_process import Reading, reading_annotations
 from psis_bench.scoring.detection.limits import limits_in_words
 from psis_bench.scoring.detection.lvis import absence, groups_of
 from psis_bench.scoring.engine import Engine
-from psis_bench.scoring.evaluation import Asked, evaluate, quality_of, step
+from psis_bench.scoring.evaluation import Asked, Evaluation, evaluate, quality_of, step
+from psis_bench.scoring.inputs.annotations import Annotations
 from psis_bench.scoring.inputs.arguments import annotations_of, check_choice, predictions_of, type_error
 from psis_bench.scoring.inputs.ground_truth import GroundTruth
 from psis_bench.scoring.inputs.predictions import NO_DETECTOR, Opened, Predictions, open_predictions
+from psis_bench.scoring.masks.annotators import Source, read_agreement
+from psis_bench.scoring.masks.coco_folders import trained_images
 from psis_bench.scoring.results.marks import mark_notes
 from psis_bench.scoring.results.scores import DatasetIdentity, Scores, SplitIdentity
 from psis_bench.scoring.score_files import write_scores
-from psis_bench.splits.protocol import SplitProtocol
+from psis_bench.splits.protocol import ResolvedSplit, SplitProtocol
 from psis_bench.splits.registry import get_split
 
 if TYPE_CHECKING:
@@ -63,6 +67,7 @@ def score_predictions(
     boundary: bool = False,
     class_agnostic: bool = False,
     details: bool = False,
+    other: str | Path | Mapping[str, Any] | None = None,
     engine: Engine = "auto",
     on_bad_boxes: OnBadBoxes = "error",
 ) -> Scores:
@@ -71,12 +76,15 @@ def score_predictions(
     Args:
         predictions: A COCO results file, its content (a list of detections), or a prediction folder with
             ``detections`` and/or ``gt_box_masks`` in it.
-        annotations: The COCO-format annotation file that they were made for, or its content.
+        annotations: The COCO-format annotation file that they were made for, or its content. The hash of the content in
+            memory, by which results are known to be of the same annotations, is not that of the file.
         split: Which classes are seen and unseen: a name, a YAML file, or a `SplitProtocol`.
         out: Folder for ``per_class.csv``, ``per_instance.parquet`` and ``scores.json``; None writes nothing.
         boundary: Also take boundary AP, and boundary IoU of the masks on ground-truth boxes.
         class_agnostic: Also take class-agnostic recall of each group, the ground truth of other classes ignored.
         details: Also tell whether detection or masks limit mask AP, and GT-box mIoU by kind of object.
+        other: Another annotation file of the same images, or its content, whose agreement with this one is to stand
+            beside GT-box mIoU; images are matched by id or file name, classes by name or synset.
         engine: Evaluator for detection AP; the scores are the same.
         on_bad_boxes: ``drop`` leaves annotations out whose box has no area; ``error`` refuses them.
 
@@ -88,6 +96,7 @@ def score_predictions(
         annotations=annotations_of(annotations),
         split=_split_of(split),
         out=None if out is None else Path(out),
+        other=Path(other) if isinstance(other, str) else other,
         asked=Asked(boundary=boundary, class_agnostic=class_agnostic, details=details, engine=engine),
         on_bad_boxes=on_bad_boxes,
     )
@@ -110,6 +119,7 @@ def score_run(
     boundary: bool = False,
     class_agnostic: bool = False,
     details: bool = False,
+    other: Path | None = None,
     engine: Engine = "auto",
     on_bad_boxes: OnBadBoxes = "error",
 ) -> Scores:
@@ -124,6 +134,8 @@ def score_run(
         boundary: Also take boundary AP, and boundary IoU of the masks on ground-truth boxes.
         class_agnostic: Also take class-agnostic recall of each group, the ground truth of other classes ignored.
         details: Also tell whether detection or masks limit mask AP, and GT-box mIoU by kind of object.
+        other: Another annotation file of the same images, or its content, whose agreement with this one is to stand
+            beside GT-box mIoU; images are matched by id or file name, classes by name or synset.
         engine: Evaluator for detection AP; the scores are the same.
         on_bad_boxes: As the data set's configuration says; it must be what the predictions were made with.
 
@@ -136,6 +148,7 @@ def score_run(
             annotations=annotations,
             split=split,
             out=out,
+            other=other,
             asked=Asked(boundary=boundary, class_agnostic=class_agnostic, details=details, engine=engine),
             on_bad_boxes=on_bad_boxes,
             bar=bar,
@@ -145,9 +158,10 @@ def score_run(
 def _score(
     predictions: Predictions,
     *,
-    annotations: Path | Mapping[str, Any],
+    annotations: Source,
     split: SplitProtocol,
     out: Path | None,
+    other: Source | None,
     asked: Asked,
     on_bad_boxes: OnBadBoxes,
     bar: Bar | None = None,
@@ -161,7 +175,11 @@ def _score(
         step(bar, 0, "annotations and predictions")
         opened = _opened(predictions, reading)
         held = reading.annotations()
+        split.check_scored(held.categories, where=str(held.truth.path))
         resolved = split.resolve(held.categories, where=str(held.truth.path))
+        agreement = None
+        if other is not None:
+            agreement = read_agreement(held, annotations, other, on_bad_boxes=on_bad_boxes)
         step(bar, 1, "detections")
         evaluation = evaluate(
             opened,
@@ -172,19 +190,10 @@ def _score(
             federation=held.federation,
             bar=bar,
         )
-        groups = groups_of(resolved, held.federation)
-        group_scores = {name: evaluation.group(ids) for name, ids in groups.items()}
-        notes = (BOXES_GIVEN if note == NO_DETECTOR and split.by_synset else note for note in evaluation.notes)
-        marks, missing = mark_notes(predictions), absence(resolved, held.federation)
-        scores = Scores(
-            split=SplitIdentity(name=split.name, version=split.version, hash=split.hash()),
-            dataset=_identity(held.truth),
-            groups=group_scores,
-            notes=(*marks, *notes, *missing, *limits_in_words(group_scores)),
-            mask_quality=quality_of(evaluation, groups, held.categories) if asked.details else (),
-        )
+        evaluation = replace(evaluation, agreement=agreement)
+        scores = _scores_of(evaluation, held, resolved, details=asked.details, marks=mark_notes(predictions))
         if out is not None:
-            write_scores(out, scores, evaluation, resolved)
+            write_scores(out, scores, evaluation)
         return scores
 
 
@@ -195,6 +204,29 @@ def _opened(predictions: Predictions, reading: Reading) -> Opened:
         # A fault of the annotations is told first, and that predictions are of others before what else is wrong.
         open_predictions(predictions, reading.annotations().truth)
         raise
+
+
+def _scores_of(
+    evaluation: Evaluation, held: Annotations, resolved: ResolvedSplit, *, details: bool, marks: Sequence[str]
+) -> Scores:
+    """Average what was computed over every group of classes, and note what a reader has to know."""
+    split, federation = resolved.protocol, held.federation
+    groups = groups_of(resolved, federation)
+    group_scores = {name: evaluation.group(ids) for name, ids in groups.items()}
+    folders = federation.folders if federation and split.by_synset else {}
+    shared = trained_images(held.truth, evaluation.ious, groups, folders)
+    quality = quality_of(evaluation, groups, held.categories, folders if shared else {}) if details else ()
+    notes = (BOXES_GIVEN if note == NO_DETECTOR and split.by_synset else note for note in evaluation.notes)
+    agreed = [evaluation.agreement.note] if evaluation.agreement else []
+    missing, limits = absence(resolved, federation), limits_in_words(group_scores)
+    return Scores(
+        split=SplitIdentity(name=split.name, version=split.version, hash=split.hash()),
+        dataset=_identity(held.truth),
+        groups=group_scores,
+        notes=(*marks, *notes, *missing, *shared, *agreed, *limits),
+        mask_quality=quality,
+        per_class=evaluation.classes(resolved),
+    )
 
 
 def _identity(truth: GroundTruth) -> DatasetIdentity:

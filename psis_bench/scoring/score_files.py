@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,52 +16,53 @@ import numpy as np
 from psis_bench.files import atomic_path, write_json, write_text
 from psis_bench.scoring.inputs.arrow_columns import to_arrow
 
-_AP_OF_CLASS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
-
 if TYPE_CHECKING:
     from psis_bench.scoring.evaluation import Evaluation
-    from psis_bench.scoring.results.scores import GroupScores, Scores
-    from psis_bench.splits.protocol import ResolvedSplit
+    from psis_bench.scoring.results.scores import ClassScores, GroupScores, Scores
+
+_AP_OF_CLASS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+_AR_OF_CLASS = ("AR1", "AR10", "AR100")
+_AR_OF_LVIS = ("AR300",)
+_AR_BY_SIZE = ("ARs", "ARm", "ARl")
 
 
-def write_scores(out: Path, scores: Scores, evaluation: Evaluation, resolved: ResolvedSplit) -> None:
+def write_scores(out: Path, scores: Scores, evaluation: Evaluation) -> None:
     """Write the three files into a folder, ``scores.json`` last.
 
     Args:
         out: The folder; it is made when missing.
-        scores: The scores of the groups.
+        scores: The scores of the groups and classes.
         evaluation: What they were averaged from.
-        resolved: The split with the category ids of the annotation file.
 
     Raises:
         UserError: The folder cannot be written to.
     """
-    write_text(out / "per_class.csv", _per_class_csv(evaluation, resolved))
+    write_text(out / "per_class.csv", per_class_csv(scores.per_class))
     _write_per_instance(out / "per_instance.parquet", evaluation)
     write_json(out / "scores.json", scores.to_dict())
 
 
-def _per_class_csv(evaluation: Evaluation, resolved: ResolvedSplit) -> str:
+def per_class_csv(classes: Sequence[ClassScores]) -> str:
+    """Return the scores of classes in [0, 1], one line each, not rounded; empty where there is none."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    evaluation = evaluation.by_class()
-    columns = list(_values_of_class(evaluation.group([])))
-    writer.writerow(["category_id", "name", "group", "instances", *columns])
-    for category, name in sorted(resolved.names.items()):
-        scores = evaluation.group([category])
-        values = _values_of_class(scores).values()
+    averages = [average for item in classes for average in (item.scores.box, item.scores.mask) if average]
+    recalls = _AR_OF_LVIS if any(average.ar300 is not None for average in averages) else _AR_OF_CLASS
+    rows = [_values_of_class(item.scores, (*_AP_OF_CLASS, *recalls, *_AR_BY_SIZE)) for item in classes]
+    writer.writerow(["category_id", "name", "group", "instances", *(rows[0] if rows else ())])
+    for item, values in zip(classes, rows, strict=True):
         writer.writerow(
-            [category, name, resolved.group_of(category), scores.instances]
-            + ["" if value is None else repr(value) for value in values]
+            [item.category_id, item.name, item.group, item.scores.instances]
+            + ["" if value is None else repr(value) for value in values.values()]
         )
     return text.getvalue()
 
 
-def _values_of_class(scores: GroupScores) -> dict[str, float | None]:
+def _values_of_class(scores: GroupScores, keys: Sequence[str]) -> dict[str, float | None]:
     box, mask = (average.to_dict() if average else {} for average in (scores.box, scores.mask))
     values = {
-        **{f"box_{key}": box.get(key) for key in _AP_OF_CLASS},
-        **{f"mask_{key}": mask.get(key) for key in _AP_OF_CLASS},
+        **{f"box_{key}": box.get(key) for key in keys},
+        **{f"mask_{key}": mask.get(key) for key in keys},
         "gt_box_miou": scores.gt_box_miou.class_mean if scores.gt_box_miou else None,
         "full_box_miou": scores.full_box.class_mean,
         "ellipse_miou": scores.ellipse.class_mean,
@@ -69,6 +71,8 @@ def _values_of_class(scores: GroupScores) -> dict[str, float | None]:
         values["boundary_AP"] = scores.boundary.ap
     if scores.boundary_miou is not None:
         values["boundary_miou"] = scores.boundary_miou.class_mean
+    if scores.annotators is not None:
+        values["annotators_miou"] = scores.annotators.agreement.class_mean
     return values
 
 
@@ -91,6 +95,9 @@ def _write_per_instance(path: Path, evaluation: Evaluation) -> None:
     }
     if evaluation.boundaries is not None:
         columns["boundary_iou"] = evaluation.boundaries
+    if evaluation.agreement is not None:
+        columns["annotators_iou"] = np.full(len(places), np.nan)
+        columns["annotators_iou"][evaluation.agreement.places] = evaluation.agreement.ious
     for jittered in evaluation.jittered:
         columns[f"iou_jittered_{jittered.strength!r}"] = jittered.ious
     with atomic_path(path) as temporary:

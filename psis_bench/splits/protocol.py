@@ -104,6 +104,23 @@ class SplitProtocol:
         unseen = frozenset(names) - seen if self.unseen_is_rest else frozenset(ids[name] for name in self.unseen)
         return ResolvedSplit(protocol=self, seen_ids=seen, unseen_ids=unseen, names=dict(sorted(names.items())))
 
+    def check_scored(self, categories: Sequence[Mapping[str, Any]], *, where: str | None = None) -> None:
+        """Refuse an annotation file that this split cannot be scored on: one by synset needs an LVIS file.
+
+        Args:
+            categories: The ``categories`` of the file that is scored; one that is trained on may have none.
+            where: The file, for the error message.
+
+        Raises:
+            UserError: The categories have no synset.
+        """
+        if self.by_synset and not any("synset" in category for category in categories):
+            raise UserError(
+                f"the categories have no synset, by which {self._where()} knows COCO's classes on an LVIS file",
+                where=where or "annotation file",
+                cure="give LVIS's own annotations; on a file of COCO, all 80 classes are split=fully_supervised",
+            )
+
     def _resolve_by_synset(self, categories: Sequence[Mapping[str, Any]], names: dict[int, str]) -> ResolvedSplit:
         synsets = {int(entry["id"]): str(entry["synset"]) for entry in categories if "synset" in entry}
         seen, absent = categories_of(self.seen, synsets)

@@ -26,7 +26,7 @@ LVIS_IDS = {18: 3, 1: 11, 38: 12, 24: 40}
 @pytest.fixture
 def arguments(tiny: TinyData) -> list[str]:
     tiny.train["categories"] = [{"id": id_, "name": name} for id_, name in COCO_CATEGORIES.items()]
-    tiny.val["categories"] = LVIS
+    tiny.val["categories"] = [dict(entry) for entry in LVIS]
     tiny.val["annotations"] = [row for row in tiny.val["annotations"] if not row.get("iscrowd")]
     for row in tiny.val["annotations"]:
         row["category_id"] = LVIS_IDS[row["category_id"]]
@@ -64,3 +64,13 @@ def test_masks_on_lvis_boxes_are_scored_for_coco_classes_and_new_ones(tiny: Tiny
     assert found == {name: pytest.approx(float(value), abs=1e-12) for name, value in expected.items()}
     assert np.isfinite(list(found.values())).all()
     assert (folder / "report.html").is_file()
+
+
+@pytest.mark.slow
+def test_a_file_without_synsets_is_refused_before_the_training(tiny: TinyData, arguments: list[str], capsys) -> None:
+    for entry in tiny.val["categories"]:
+        del entry["synset"]
+    tiny.write()
+    assert main(["run", *arguments]) == 2
+    assert "the categories have no synset, by which split 'coco2lvis' knows COCO's classes" in capsys.readouterr().err
+    assert not list((tiny.folder / "run").glob("checkpoints/*"))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from psis_bench.scoring import as_markdown, score_predictions
+from psis_bench.scoring import as_csv, as_markdown, evaluation, score_predictions
 from psis_bench.scoring.inputs.records import write_part
 from psis_bench.scoring.masks.box_jitter import jittered_boxes
 from psis_bench.scoring.results.scores import Scores
@@ -99,6 +101,27 @@ def test_masks_by_kind_of_object(folder) -> None:
     assert 0 < rows["size", "large", "all"]["boundary_miou"]["class_mean"] < 0.75
 
 
+def test_masks_by_kind_of_object_are_in_every_form_of_the_result(folder) -> None:
+    scores = scored(folder, details=True, boundary=True)
+    rows = {row.pop("score"): row for row in csv.DictReader(as_csv(scores).splitlines())}
+    for part in scores.to_dict()["mask_quality"]:
+        place = f"mask_quality.{part['axis']}.{part['part']}"
+        assert rows[f"{place}.instances"][part["group"]] == str(part["instances"])
+        for name in ("gt_box_miou", "full_box", "ellipse", "boundary_miou"):
+            for mean, value in part[name].items():
+                assert rows[f"{place}.{name}.{mean}"][part["group"]] == repr(value)
+    assert rows["mask_quality.size.small.instances"]["unseen"] == ""
+    # Of the one wide object, a box of 140 columns, 105 are predicted; a full box is exact.
+    markdown = as_markdown(scores)
+    assert "| aspect: wide | 1 | - | 75.0 (100.0) | 75.0 (100.0) |" in markdown
+    assert "| supercategory: animal | 2 | 75.0 (100.0) | - | 75.0 (100.0) |" in markdown
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(score_table(scores))
+    lines = [[cell.strip() for cell in line.split("│")] for line in console.export_text().splitlines()]
+    assert ["", "wide", "1", "-", "75.0 (100.0)", "75.0 (100.0)", ""] in lines
+    assert "aspect" not in as_markdown(scored(folder))
+
+
 def test_masks_on_moved_boxes_stand_beside_the_tight_ones(folder) -> None:
     scores = scored(folder, out=folder / "out")
     found = scores.groups["seen"].jittered.strengths
@@ -139,4 +162,40 @@ def test_results_without_masks_on_boxes_have_the_best_masks_alone(folder) -> Non
     assert scores.groups["all"].limits.best_masks == 1
     assert scores.groups["all"].limits.gt_boxes is None
     assert scores.mask_quality == ()
-    assert not any("limit" in note for note in scores.notes)
+    assert sum(note.startswith("details left out") for note in scores.notes) == 1
+    markdown = as_markdown(scores)
+    assert "| mask AP, best masks for its boxes | 100.0 |" in markdown
+    assert "ground-truth boxes | -" not in markdown
+    assert "lost to" not in markdown
+    boxes = [{key: row[key] for key in row if key != "segmentation"} for row in results]
+    notes = score_predictions(boxes, annotations=folder / "val.json", split=SPLIT, details=True).notes
+    assert sum(note.startswith("details left out") for note in notes) == 1
+
+
+def test_perfect_predictions_have_no_sentence_on_what_limits_them(folder) -> None:
+    rows = pq.read_table(folder / "found" / "gt_box_masks" / "part-00000.parquet").to_pylist()
+    exact = [{**row, "mask": string_of(rectangle(*box))} for row, (_, _, box) in zip(rows, OBJECTS, strict=True)]
+    write_part(folder / "found" / "gt_box_masks", 0, exact, kind="gt_box_masks")
+    found = [
+        {**{key: row[key] for key in row if key != "annotation_id"}, "score": 0.9, "bbox": list(box)}
+        for row, (_, _, box) in zip(exact, OBJECTS, strict=True)
+    ]
+    write_part(folder / "found" / "detections", 0, found, kind="detections")
+    scores = scored(folder, details=True)
+    assert scores.groups["unseen"].mask.ap == 1
+    assert scores.groups["unseen"].limits.mask_error == 0
+    assert not any("mask AP" in note for note in scores.notes)
+
+
+def test_details_change_no_number_and_read_the_masks_once(folder, monkeypatch) -> None:
+    read = []
+    original = evaluation.read_parts
+    monkeypatch.setattr(
+        evaluation, "read_parts", lambda path, kind: read.append(path.name) or original(path, kind=kind)
+    )
+    plain = scored(folder, boundary=True)
+    assert read == ["gt_box_masks"]
+    detailed = scored(folder, boundary=True, details=True)
+    assert read == ["gt_box_masks"] * 2
+    for name, group in detailed.groups.items():
+        assert replace(group, limits=None) == plain.groups[name]

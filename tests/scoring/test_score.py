@@ -118,6 +118,27 @@ def test_the_files_beside_it_hold_classes_and_instances(scored):
     assert sum(int(row["instances"]) for row in rows) == len(instances)
 
 
+def test_scores_of_each_class_are_those_of_pycocotools_in_the_file_and_in_the_library(scored, reference):
+    scores = scored()
+    rows = list(csv.DictReader((scored.folder / "out" / "per_class.csv").read_text().splitlines()))
+    keys = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
+    for row, item in zip(rows, scores.per_class, strict=True):
+        assert (int(row["category_id"]), row["name"], row["group"]) == (item.category_id, item.name, item.group)
+        for kind, iou_type in (("box", "bbox"), ("mask", "segm")):
+            stats = reference(scored.truth, scored.results, iou_type, [item.category_id]).stats
+            expected = [None if value == -1 else value for value in stats]
+            assert [float(row[f"{kind}_{key}"]) if row[f"{kind}_{key}"] else None for key in keys] == expected
+            assert [getattr(scores.of_class(item.name), kind).to_dict()[key] for key in keys] == expected
+        assert row["gt_box_miou"] == repr(item.scores.gt_box_miou.class_mean)
+        assert item.scores.gt_box_miou.class_mean == item.scores.gt_box_miou.instance_mean
+    with pytest.raises(UserError, match=r"there is no class 'class_0'; did you mean 'class 0'"):
+        scores.of_class("class_0")
+    content = json.loads((scored.folder / "out" / "scores.json").read_text())
+    assert set(content) == {"schema", "split", "dataset", "groups", "notes"}
+    with pytest.raises(UserError, match=r"hold groups of classes alone; read per_class\.csv"):
+        Scores.from_dict(content).of_class("class 0")
+
+
 def test_the_same_predictions_give_the_same_bytes(scored):
     first, second = scored.folder / "first", scored.folder / "second"
     scored(out=first)

@@ -1,6 +1,6 @@
 """What limits mask AP, detection or masks: the same evaluation with the one or the other made as good as it can be.
 
-Three numbers of the same classes, COCO's mask AP each:
+Three numbers of the same classes, COCO's mask AP each (LVIS's on an LVIS file):
 
 * ``ap``: predicted boxes, predicted masks;
 * ``best_masks``: predicted boxes, classes and scores, each with the best mask that its box can hold: the pixels of
@@ -16,22 +16,25 @@ averaged (the Shapley value of two causes):
 * ``mask_error = ((best_masks - ap) + (1 - gt_boxes)) / 2``
 * ``detection_error = ((gt_boxes - ap) + (1 - best_masks)) / 2``
 
-They add up to ``1 - ap``. The bounds 0.1 and 0.5 of box IoU are those of TIDE (Bolya, Foley, Hays and Hoffman,
-*TIDE: A General Toolbox for Identifying Object Detection Errors*, ECCV 2020) for background and foreground.
+They add up to ``1 - ap``. On LVIS all three are LVIS's AP, of which the same holds: with both made perfect each object
+that counts has its detection, and there are no others. The bounds 0.1 and 0.5 of box IoU are those of TIDE (Bolya,
+Foley, Hays and Hoffman, *TIDE: A General Toolbox for Identifying Object Detection Errors*, ECCV 2020) for background
+and foreground.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from psis_bench.data.lvis import Federation
 from psis_bench.run_length_strings import encode_strings
 from psis_bench.run_lengths import Ints, RunLengths, from_spans
 from psis_bench.scoring.box_iou import box_ious
 from psis_bench.scoring.detection.average_precision import DetectionTables, evaluate_detections
+from psis_bench.scoring.detection.lvis import are_known, evaluate_lvis
 from psis_bench.scoring.engine import Engine
 from psis_bench.scoring.inputs.detections import Detections, MaskMeasures
 from psis_bench.scoring.inputs.ground_truth import Floats, GroundTruth
@@ -40,6 +43,9 @@ from psis_bench.scoring.results.scores import GroupScores
 
 BACKGROUND = 0.1
 FOREGROUND = 0.5
+
+_AT_ONCE = 2**14
+"""Detections whose masks are decoded at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +67,7 @@ def evaluate_limits(
     on_boxes: RunLengths | None,
     *,
     max_detections: int = 100,
+    federation: Federation | None = None,
     engine: Engine = "auto",
 ) -> LimitTables:
     """Evaluate with the best masks, and with ground-truth boxes.
@@ -70,17 +77,27 @@ def evaluate_limits(
         detections: Those that count; only those with a mask are looked at.
         on_boxes: The masks predicted on ground-truth boxes, in the order of ``truth.instances``.
         max_detections: The limit per image and class.
+        federation: What an LVIS file says beyond COCO format: LVIS's rules; None: COCO's.
         engine: Evaluator.
     """
-    options: dict[str, Any] = {"iou_type": "segm", "max_detections": max_detections, "engine": engine}
+
+    def tables(found: Detections, limit: int) -> DetectionTables:
+        if federation is not None:
+            return evaluate_lvis(truth, found, federation, measure="segm", max_detections=limit, engine=engine)
+        return evaluate_detections(truth, found, iou_type="segm", max_detections=limit, engine=engine)
+
     found = _with_masks(detections)
-    return LimitTables(
-        best_masks=evaluate_detections(truth, with_best_masks(truth, found), **options),
-        # Every object has its detection here, be they more than the limit of an image.
-        gt_boxes=None
-        if on_boxes is None
-        else evaluate_detections(truth, with_gt_boxes(truth, found, on_boxes), **{**options, "max_detections": 1000}),
-    )
+    if federation is not None:  # the others count for nothing, and in a file of LVIS's size are nearly all
+        found = found.where(are_known(truth, found, federation))
+    best = tables(with_best_masks(truth, found), max_detections)
+    if on_boxes is None:
+        return LimitTables(best_masks=best, gt_boxes=None)
+    given = with_gt_boxes(truth, found, on_boxes)
+    if federation is not None:
+        given = given.where(truth.areas[truth.instances] > 0)  # LVIS leaves the others out
+    # Every object has its detection here, be they more than the limit of an image.
+    most = np.unique(given.images, return_counts=True)[1].max(initial=0)
+    return LimitTables(best_masks=best, gt_boxes=tables(given, max(int(most), max_detections)))
 
 
 def limits_in_words(groups: Mapping[str, GroupScores]) -> list[str]:
@@ -109,18 +126,17 @@ def with_best_masks(truth: GroundTruth, detections: Detections) -> Detections:
     rows, objects, ious = _pairs(truth, detections)
     best = _best(rows, ious, len(detections))
     chosen = np.flatnonzero((best >= 0) & (ious[best] >= BACKGROUND)) if len(ious) else np.zeros(0, np.int64)
-    sizes = detections.sizes[chosen]
-    corners = np.concatenate(
-        [detections.boxes[chosen, :2], detections.boxes[chosen, :2] + detections.boxes[chosen, 2:]], 1
-    )
-    masks = inside_boxes(truth.instance_masks.take(objects[best[chosen]]), corners, sizes)
-    areas = masks.areas()
-    kept = areas > 0
-    strings = list(detections.strings)
-    for place, text in zip(chosen[kept].tolist(), encode_strings(masks.take(np.flatnonzero(kept))), strict=True):
-        strings[place] = text
-    pixels = detections.mask_areas.copy()
-    pixels[chosen[kept]] = areas[kept]
+    strings, pixels = list(detections.strings), detections.mask_areas.copy()
+    for part in np.array_split(chosen, len(chosen) // _AT_ONCE + 1):
+        ends = detections.boxes[part, :2] + detections.boxes[part, 2:]
+        corners = np.concatenate([detections.boxes[part, :2], ends], axis=1)
+        drawn = truth.instance_masks.take(objects[best[part]])
+        masks = inside_boxes(drawn, corners, detections.sizes[part])
+        areas = masks.areas()
+        kept = np.flatnonzero(areas)
+        for place, text in zip(part[kept].tolist(), encode_strings(masks.take(kept)), strict=True):
+            strings[place] = text
+        pixels[part[kept]] = areas[kept]
     return replace(detections, strings=tuple(strings), measures=MaskMeasures.anywhere(pixels, detections.sizes))
 
 

@@ -28,7 +28,7 @@ from psis_bench.scoring.detection.pairs import Measure
 from psis_bench.scoring.detection.sides import detections_side, objects_side
 from psis_bench.scoring.engine import Engine, hotcoco_is_usable
 from psis_bench.scoring.inputs.detections import Detections
-from psis_bench.scoring.inputs.ground_truth import GroundTruth
+from psis_bench.scoring.inputs.ground_truth import Flags, GroundTruth
 from psis_bench.splits.protocol import ResolvedSplit
 from psis_bench.splits.synsets import COCO_SYNSETS, categories_of
 
@@ -114,17 +114,23 @@ def _of(federation: Federation, truth: GroundTruth) -> Federation:
 
 def _sought(truth: GroundTruth, detections: Detections, federation: Federation, measure: Measure) -> Detections:
     """Return the detections of classes that their image has, or is known not to have."""
-    known = np.union1d(_places(truth, truth.images, truth.categories), _places(truth, *federation.absent.T))
-    kept = np.zeros(len(detections), bool)
-    for first in range(0, len(kept), _AT_ONCE):
-        part = slice(first, first + _AT_ONCE)
-        kept[part] = np.isin(_places(truth, detections.images[part], detections.categories[part]), known)
+    kept = are_known(truth, detections, federation)
     if measure == "bbox":
         kept &= detections.boxes[:, 2] * detections.boxes[:, 3] > 0
     else:
         kept &= detections.has_mask
         kept[np.flatnonzero(detections.has_mask)] &= detections.mask_areas > 0
     return detections.where(kept)
+
+
+def are_known(truth: GroundTruth, detections: Detections, federation: Federation) -> Flags:
+    """Tell which detections are of a class that their image has, or is known not to have, bool (n,)."""
+    known = np.union1d(_places(truth, truth.images, truth.categories), _places(truth, *federation.absent.T))
+    kept = np.zeros(len(detections), bool)
+    for first in range(0, len(kept), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        kept[part] = np.isin(_places(truth, detections.images[part], detections.categories[part]), known)
+    return kept
 
 
 def _places(truth: GroundTruth, images: Ints, categories: Ints) -> Ints:

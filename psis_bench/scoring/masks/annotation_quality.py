@@ -1,8 +1,7 @@
-"""How careful ground-truth masks are drawn, and how far two annotations of the same object agree.
+"""How careful ground-truth masks are drawn.
 
-Source: paper, appendix E and Figure 7 (the worst source classes are those whose masks are drawn unevenly), and appendix
-B.1 (what experts, COCO and LVIS reach against each other is the head room of a model). The paper gives no measure of
-the first, and shows examples; the ones here are facts of an annotation, and where it stands by them in its class.
+Source: paper, appendix E and Figure 7 (the worst source classes are those whose masks are drawn unevenly). The paper
+gives no measure and shows examples; the ones here are facts of an annotation, and where it stands by them in its class.
 """
 
 from __future__ import annotations
@@ -18,9 +17,6 @@ from psis_bench.rle import segmentation_to_rle
 
 if TYPE_CHECKING:
     import pandas as pd
-
-LEAST_OVERLAP = 0.5
-"""IoU of boxes from which on two annotations may be of one object."""
 
 
 def mask_facts(annotation: Mapping[str, Any], *, height: int, width: int) -> dict[str, float]:
@@ -121,72 +117,3 @@ def class_summary(table: pd.DataFrame) -> pd.DataFrame:
         with_holes=("holes", lambda values: float((values > 0).mean())),
     )
     return summary.reset_index().sort_values("median_detail", kind="stable").reset_index(drop=True)
-
-
-def mutual_iou(first: Mapping[str, Any], second: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the mask IoU of objects that two annotation files of the same images both have.
-
-    Two instances are of one object when each is the other's best by the IoU of their boxes, and that is 0.5 or more. So
-    objects are not chosen by what is measured, the IoU of their masks. Names of classes are not compared.
-
-    Args:
-        first: ``images``, ``annotations`` and ``categories`` as in a COCO file.
-        second: The same; an image is the same when its id is.
-
-    Returns:
-        One row an object: ``image_id, first_id, second_id, first_name, second_name, box_iou, mask_iou``.
-    """
-    import pandas as pd
-
-    sides = [_by_image(side) for side in (first, second)]
-    names = [{item["id"]: str(item["name"]) for item in side["categories"]} for side in (first, second)]
-    rows = []
-    for image in first["images"]:
-        identity, height, width = image["id"], int(image["height"]), int(image["width"])
-        ours, theirs = (side.get(identity, []) for side in sides)
-        for one, other, overlap in _pairs(ours, theirs):
-            rows.append(
-                {
-                    "image_id": identity,
-                    "first_id": one["id"],
-                    "second_id": other["id"],
-                    "first_name": names[0][one["category_id"]],
-                    "second_name": names[1][other["category_id"]],
-                    "box_iou": overlap,
-                    "mask_iou": _mask_iou(one, other, height, width),
-                }
-            )
-    columns = ["image_id", "first_id", "second_id", "first_name", "second_name", "box_iou", "mask_iou"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _by_image(side: Mapping[str, Any]) -> dict[Any, list[Mapping[str, Any]]]:
-    grouped: dict[Any, list[Mapping[str, Any]]] = {}
-    for annotation in side["annotations"]:
-        if not annotation.get("iscrowd") and annotation.get("segmentation"):
-            grouped.setdefault(annotation["image_id"], []).append(annotation)
-    return grouped
-
-
-def _pairs(
-    ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]
-) -> list[tuple[Mapping[str, Any], Mapping[str, Any], float]]:
-    from pycocotools import mask as coco_mask
-
-    if not ours or not theirs:
-        return []
-    boxes = [np.array([annotation["bbox"] for annotation in side], dtype=float) for side in (ours, theirs)]
-    overlaps = np.asarray(coco_mask.iou(boxes[0], boxes[1], [0] * len(theirs)))
-    best, back = overlaps.argmax(axis=1), overlaps.argmax(axis=0)
-    return [
-        (ours[place], theirs[other], float(overlaps[place, other]))
-        for place, other in enumerate(best)
-        if back[other] == place and overlaps[place, other] >= LEAST_OVERLAP
-    ]
-
-
-def _mask_iou(one: Mapping[str, Any], other: Mapping[str, Any], height: int, width: int) -> float:
-    from pycocotools import mask as coco_mask
-
-    codes = [segmentation_to_rle(item["segmentation"], height, width) for item in (one, other)]
-    return float(coco_mask.iou([codes[0]], [codes[1]], [0])[0, 0])

@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from psis_bench.run_lengths import Ints, RunLengths, concatenate, pairwise_iou
+from psis_bench.scoring.inputs.ground_truth import Floats
 
 Mask = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 
 RATIO = 0.02
 """Width of a boundary as a share of the image's diagonal."""

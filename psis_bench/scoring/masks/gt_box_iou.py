@@ -19,7 +19,7 @@ from psis_bench.scoring.inputs.ground_truth import Flags, Floats, GroundTruth, p
 from psis_bench.scoring.inputs.mask_texts import MaskTexts, rles_of
 from psis_bench.scoring.inputs.records import Records
 from psis_bench.scoring.masks.boundary import boundary_ious
-from psis_bench.scoring.results.scores import MeanIou
+from psis_bench.scoring.results.mean_iou import MeanIou
 
 
 def gt_box_ious(batches: Iterable[Records], truth: GroundTruth, *, engine: Engine = "auto") -> Floats:
@@ -75,6 +75,23 @@ def gt_box_and_boundary_ious(batches: Iterable[Records], truth: GroundTruth) -> 
         ious[targets] = pairwise_iou(masks, drawn)
         boundaries[targets] = boundary_ious(masks, drawn, sizes[targets], ious=ious[targets])
     return ious, boundaries
+
+
+def masks_and_ious(
+    batches: Iterable[Records], truth: GroundTruth, *, boundary: bool
+) -> tuple[RunLengths, Floats, Floats | None]:
+    """Return the masks themselves, their IoU and, if asked for, their boundary IoU, in one reading.
+
+    Returns:
+        What `masks_on_boxes` does, and what `gt_box_and_boundary_ious` does.
+
+    Raises:
+        UserError: As `gt_box_ious`.
+    """
+    masks, drawn = masks_on_boxes(batches, truth), truth.instance_masks
+    ious = pairwise_iou(masks, drawn)
+    sizes = truth.sizes_of(truth.images[truth.instances])
+    return masks, ious, boundary_ious(masks, drawn, sizes, ious=ious) if boundary else None
 
 
 def masks_on_boxes(batches: Iterable[Records], truth: GroundTruth) -> RunLengths:

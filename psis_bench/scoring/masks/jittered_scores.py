@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from psis_bench.scoring.box_iou import box_ious
 from psis_bench.scoring.inputs.ground_truth import Floats, GroundTruth
 from psis_bench.scoring.inputs.records import read_parts
 from psis_bench.scoring.masks.box_jitter import jittered_boxes, strength_of
-from psis_bench.scoring.masks.gt_box_iou import gt_box_ious, mean_iou
+from psis_bench.scoring.masks.gt_box_iou import gt_box_ious
 from psis_bench.scoring.masks.trivial import full_box_ious
 from psis_bench.scoring.results.details import Jittered, JitteredMean
+from psis_bench.scoring.results.mean_iou import MeanIou
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +59,15 @@ def jittered_ious(predictions: Path, truth: GroundTruth) -> tuple[JitteredIous, 
     return tuple(found)
 
 
-def jittered_means(found: Sequence[JitteredIous], truth: GroundTruth, category_ids: Collection[int]) -> Jittered | None:
-    """Average them over a group of classes; None where there are none."""
-    categories = truth.categories[truth.instances]
+def jittered_means(found: Sequence[JitteredIous], mean: Callable[[Floats], MeanIou]) -> Jittered | None:
+    """Average them by ``mean``, which is of a group of classes; None where there are none."""
     means = {}
     for one in found:
-        iou = mean_iou(one.ious, categories, category_ids)
+        iou = mean(one.ious)
         means[repr(one.strength)] = JitteredMean(
-            box_iou=mean_iou(one.boxes, categories, category_ids).instance_mean,
+            box_iou=mean(one.boxes).instance_mean,
             class_mean=iou.class_mean,
             instance_mean=iou.instance_mean,
-            full_box=mean_iou(one.full_box, categories, category_ids).class_mean,
+            full_box=mean(one.full_box).class_mean,
         )
     return Jittered(strengths=means) if means else None

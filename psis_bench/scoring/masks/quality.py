@@ -27,7 +27,7 @@ COLUMNS = {
 
 
 def sizes_of(areas: Floats) -> npt.NDArray[np.str_]:
-    """Name the size of each object, as COCO does.
+    """Name the size of each object: COCO's sizes, but that each object has one, as in COCO's AP it may have two.
 
     Args:
         areas: float64 (n,): pixels of the masks.

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+_SHOWN = 0.0005
+"""Half of the last digit that tables show."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -44,10 +47,21 @@ class Limits:
 
     @property
     def larger(self) -> str | None:
-        """Which of the two costs more: ``detection`` or ``masks``; None where that is not known."""
+        """Which of the two costs more: ``detection`` or ``masks``.
+
+        None where that is not known, where nothing is lacking, and where both cost the same, as far as a number with
+        one decimal shows it.
+
+        Example:
+            >>> Limits.of(1.0, best_masks=1.0, gt_boxes=1.0).larger, Limits.of(0.5, best_masks=0.5, gt_boxes=1.0).larger
+            (None, 'detection')
+        """
         if self.mask_error is None or self.detection_error is None:
             return None
-        return "detection" if self.detection_error > self.mask_error else "masks"
+        lacking, difference = self.mask_error + self.detection_error, self.detection_error - self.mask_error
+        if lacking < _SHOWN or abs(difference) < _SHOWN:
+            return None
+        return "detection" if difference > 0 else "masks"
 
     def to_dict(self) -> dict[str, float | None]:
         """Return the numbers under their names in ``scores.json``."""

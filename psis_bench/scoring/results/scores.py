@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from psis_bench.errors import UserError, did_you_mean
 from psis_bench.scoring.results.details import Jittered, Limits, PartQuality
+from psis_bench.scoring.results.mean_iou import Annotators, MeanIou
 from psis_bench.scoring.results.probe_mark import PROBE, is_probe
 
 SCHEMA = 1
@@ -20,15 +22,15 @@ class AveragePrecision:
         ap: Mean over IoU thresholds 0.50, 0.55, ..., 0.95.
         ap50: At IoU 0.50.
         ap75: At IoU 0.75.
-        ap_small: Objects below 32² pixels.
-        ap_medium: Objects from 32² to 96² pixels.
-        ap_large: Objects above 96² pixels.
+        ap_small: Objects of at most 32² pixels.
+        ap_medium: Objects of 32² to 96² pixels; both bounds are in two ranges.
+        ap_large: Objects of 96² pixels or more.
         ar100: Recall with at most 100 detections per image and class, mean over IoU thresholds.
         ar1: The same with 1 detection.
         ar10: The same with 10 detections.
-        ar_small: Recall of objects below 32² pixels, with 100 detections (300 of an image in LVIS).
-        ar_medium: The same, from 32² to 96² pixels.
-        ar_large: The same, above 96² pixels.
+        ar_small: Recall of objects of at most 32² pixels, with 100 detections (300 of an image in LVIS).
+        ar_medium: The same, 32² to 96².
+        ar_large: The same, 96² or more.
         ar300: In LVIS alone: recall with 300 detections an image.
     """
 
@@ -54,7 +56,7 @@ class AveragePrecision:
     @classmethod
     def from_dict(cls, values: Mapping[str, float | None]) -> AveragePrecision:
         """Read what `to_dict` gave, in this version or an earlier one that had fewer scores."""
-        later = {field.name for field in fields(cls) if field.default is None}
+        later = {score.name for score in fields(cls) if score.default is None}
         keys = {**_AP_KEYS, "ar300": "AR300"}
         return cls(**{name: values.get(key) if name in later else values[key] for name, key in keys.items()})
 
@@ -84,9 +86,9 @@ class AgnosticRecall:
         ar100: The same with 100 detections.
         ar300: The same with 300 detections.
         ar1000: The same with 1,000 detections.
-        ar_small: Of objects below 32² pixels, with 100 detections.
-        ar_medium: The same, from 32² to 96² pixels.
-        ar_large: The same, above 96² pixels.
+        ar_small: Of objects of at most 32² pixels, with 100 detections.
+        ar_medium: The same, 32² to 96².
+        ar_large: The same, 96² or more.
     """
 
     ar10: float | None
@@ -119,28 +121,6 @@ _AGNOSTIC_KEYS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeanIou:
-    """Mean IoU of masks on ground-truth boxes.
-
-    Args:
-        class_mean: Mean over instances of a class, then over classes (the paper's).
-        instance_mean: Mean over instances.
-    """
-
-    class_mean: float | None
-    instance_mean: float | None
-
-    def to_dict(self) -> dict[str, float | None]:
-        """Return the scores under their names in ``scores.json``."""
-        return {"class_mean": self.class_mean, "instance_mean": self.instance_mean}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, float | None]) -> MeanIou:
-        """Read what `to_dict` gave."""
-        return cls(class_mean=values["class_mean"], instance_mean=values["instance_mean"])
-
-
-@dataclass(frozen=True, kw_only=True)
 class GroupScores:
     """All scores of one group of classes; None for what the predictions do not have.
 
@@ -158,6 +138,7 @@ class GroupScores:
         agnostic_mask: Class-agnostic recall by mask IoU, where it was asked for.
         limits: Whether detection or masks limit mask AP, where that was asked for.
         jittered: Masks on boxes that are not tight, where they were predicted.
+        annotators: How far another annotation of the same objects agrees, where one was given.
     """
 
     classes: int
@@ -173,10 +154,11 @@ class GroupScores:
     agnostic_mask: AgnosticRecall | None = None
     limits: Limits | None = None
     jittered: Jittered | None = None
+    annotators: Annotators | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scores as in ``scores.json``; what is only there when asked for is left out when it is not."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {part.name: getattr(self, part.name) for part in fields(self)}
         values = {name: value for name, value in values.items() if value is not None or name not in _ON_REQUEST}
         return {name: value.to_dict() if hasattr(value, "to_dict") else value for name, value in values.items()}
 
@@ -202,7 +184,25 @@ _ON_REQUEST: dict[str, Any] = {
     "agnostic_mask": AgnosticRecall,
     "limits": Limits,
     "jittered": Jittered,
+    "annotators": Annotators,
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassScores:
+    """The scores of one class.
+
+    Args:
+        category_id: Its id in the annotation file.
+        name: Its name there.
+        group: ``seen``, ``unseen``, or ``other`` (neither: it counts in ``all`` alone).
+        scores: Its numbers, as those of a group of one class; without class-agnostic recall.
+    """
+
+    category_id: int
+    name: str
+    group: str
+    scores: GroupScores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,6 +240,8 @@ class Scores:
             also ``frequent``, ``common``, ``rare``, ``coco`` and ``not_coco``.
         notes: What a reader has to know, one sentence each.
         mask_quality: GT-box mIoU by size, aspect and supercategory, where it was asked for.
+        per_class: Every class of the annotation file, ascending ids. ``per_class.csv`` has them, ``scores.json`` has
+            not, so that there are none in what `from_dict` reads.
     """
 
     split: SplitIdentity
@@ -247,6 +249,20 @@ class Scores:
     groups: dict[str, GroupScores]
     notes: tuple[str, ...]
     mask_quality: tuple[PartQuality, ...] = ()
+    per_class: tuple[ClassScores, ...] = field(default=(), compare=False, repr=False)
+
+    def of_class(self, name: str) -> GroupScores:
+        """Return the scores of one class by its name in the annotation file.
+
+        Raises:
+            UserError: There is no such class; names the nearest.
+        """
+        names = {item.name: item.scores for item in self.per_class}
+        if not names:
+            raise UserError("scores that are read back hold groups of classes alone", cure="read per_class.csv")
+        if name not in names:
+            raise UserError(f"there is no class {name!r}", cure=did_you_mean(name, names))
+        return names[name]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scores as in ``scores.json``.

@@ -8,12 +8,16 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psis_bench.scoring.results.marks import marks_of
+from psis_bench.scoring.results.quality_table import quality_leaves, quality_markdown, quality_table
 from psis_bench.scoring.results.scores import GroupScores, Scores
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
 _GROUPS = ("seen", "unseen", "all", "frequent", "common", "rare", "coco", "not_coco")
+_SIDE_BY_SIDE = 3  # more columns do not fit beside the names of the scores in a terminal of 80
+_SHORT = {"frequent": "freq.", "common": "comm.", "not_coco": "not\ncoco"}
 _DETECTION_ROWS = (
     ("box AP", "box", "ap"),
     ("mask AP", "mask", "ap"),
@@ -34,7 +38,8 @@ _LIMIT_ROWS = (
     ("  lost to detection", "detection_error"),
     ("  lost to masks", "mask_error"),
 )
-_ELSEWHERE = ("ar100", "ar300")  # one is COCO's, the other LVIS's
+# One is COCO's, the other LVIS's; the others need masks on ground-truth boxes.
+_ELSEWHERE = ("ar100", "ar300", "gt_boxes", "detection_error", "mask_error")
 
 
 class _Row(NamedTuple):
@@ -46,24 +51,38 @@ class _Row(NamedTuple):
     style: str | None
 
 
-def score_table(scores: Scores | Mapping[str, Any]) -> Table:
-    """Return seen, unseen and all classes side by side, with the trivial rows beneath GT-box mIoU.
+def score_table(scores: Scores | Mapping[str, Any]) -> Group:
+    """Return seen, unseen and all classes side by side, with the trivial rows beneath GT-box mIoU, and the notes.
+
+    Below it stand LVIS's other groups and, when details were asked for, masks by kind of object.
 
     Args:
         scores: Scores, or the content of ``scores.json``.
     """
-    from rich.table import Table
+    from rich.console import Group
+    from rich.text import Text
 
     scores, groups = _typed(scores)
-    caption = "\n".join(f"{note[:1].upper()}{note[1:]}." for note in scores.notes)
-    table = Table(
-        title=f"{scores.split.name} (version {scores.split.version}){_marks(scores)}", caption=caption or None
-    )
-    table.caption_justify = "left"
+    names = list(groups)
+    title = f"{scores.split.name} (version {scores.split.version}){_marks(scores)}"
+    tables = [_table(title, {name: groups[name] for name in names[:_SIDE_BY_SIDE]})]
+    if names[_SIDE_BY_SIDE:]:
+        others = {name: groups[name] for name in names[_SIDE_BY_SIDE:]}
+        tables.append(_table("classes by their frequency in LVIS, and COCO's", others))
+    if scores.mask_quality:
+        tables.append(quality_table(scores.mask_quality))
+    notes = [Text(f"{note[:1].upper()}{note[1:]}.", style="table.caption") for note in scores.notes]
+    return Group(*tables, *notes)
+
+
+def _table(title: str, groups: Mapping[str, GroupScores]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title)
     table.add_column("score x 100", no_wrap=True)
     for name, group in groups.items():
-        # More than three groups leave no room for the word.
-        table.add_column(f"{name}\n{_classes(group) if len(groups) <= 3 else group.classes}", justify="right")
+        shown = _classes(group) if name in _GROUPS[:_SIDE_BY_SIDE] else f"{group.classes:,}"
+        table.add_column(f"{_SHORT.get(name, name)}\n{shown}", justify="right")
     section = ""
     for row in _rows(groups):
         if row.section != section:
@@ -91,7 +110,8 @@ def as_markdown(scores: Scores | Mapping[str, Any]) -> str:
         label = f"{row.label.strip()}, {row.section}" if row.label.startswith(" ") else row.label
         lines.append(f"| {label} | {' | '.join(row.numbers)} |")
     notes = [f"{note[:1].upper()}{note[1:]}." for note in scores.notes]
-    return "\n".join([*lines, *([""] if notes else []), *(f"* {note}" for note in notes)]) + "\n"
+    quality = ["", *quality_markdown(scores.mask_quality)] if scores.mask_quality else []
+    return "\n".join([*lines, *quality, *([""] if notes else []), *(f"* {note}" for note in notes)]) + "\n"
 
 
 def as_csv(scores: Scores | Mapping[str, Any]) -> str:
@@ -101,15 +121,18 @@ def as_csv(scores: Scores | Mapping[str, Any]) -> str:
         scores: Scores, or the content of ``scores.json``.
 
     Returns:
-        A header ``score,seen,unseen,all`` and one line a number, named as in ``scores.json`` (``mask.AP``).
+        A header ``score,seen,unseen,all`` and one line a number, named as in ``scores.json`` (``mask.AP``); masks by
+        kind of object are named ``mask_quality.size.small.gt_box_miou.class_mean``.
     """
     scores, groups = _typed(scores)
-    columns = [dict(_leaves(group.to_dict())) for group in groups.values()]
+    columns = {name: dict(_leaves(group.to_dict())) for name, group in groups.items()}
+    for place, name, value in quality_leaves(scores.mask_quality):
+        columns[name][place] = value
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["score", *groups])
-    for name in dict.fromkeys(name for column in columns for name in column):
-        found = [column.get(name) for column in columns]
+    for name in dict.fromkeys(name for column in columns.values() for name in column):
+        found = [column.get(name) for column in columns.values()]
         writer.writerow([name, *("" if value is None else repr(value) for value in found)])
     return text.getvalue()
 
@@ -129,14 +152,21 @@ def _rows(groups: Mapping[str, GroupScores]) -> Iterator[_Row]:
         yield from row("detection", label, part, name)
     for label, name in _LIMIT_ROWS:
         yield from row("what limits mask AP", label, "limits", name)
-    if not any(group.gt_box_miou for group in groups.values()):
-        return  # the trivial rows stand beside a GT-box mIoU, not alone
+    given = any(group.gt_box_miou for group in groups.values())
     for label, name in (("class mean", "class_mean"), ("instance mean", "instance_mean")):
+        if not given:  # the trivial rows stand beside a GT-box mIoU, not alone
+            yield from _annotator_rows(groups, label, name)
+            continue
         yield from row(label, f"GT-box mIoU, {label}", "gt_box_miou", name, "bold")
         yield from row(label, "  boundary IoU", "boundary_miou", name)
         yield from _jittered_rows(groups, label, name)
         yield from row(label, "  full box", "full_box", name, "dim")
         yield from row(label, "  inscribed ellipse", "ellipse", name, "dim")
+        yield from _annotator_rows(groups, label, name)
+    found = [group.annotators for group in groups.values()]
+    if any(found):
+        counts = tuple(f"{item.objects:,}" if item else "-" for item in found)
+        yield _Row("objects", "objects with two annotations", counts, None)
 
 
 def _jittered_rows(groups: Mapping[str, GroupScores], section: str, name: str) -> Iterator[_Row]:
@@ -144,6 +174,17 @@ def _jittered_rows(groups: Mapping[str, GroupScores], section: str, name: str) -
     for strength in found[0]:
         numbers = tuple(_shown(getattr(means.get(strength), name, None)) for means in found)
         yield _Row(section, f"  boxes moved by {100 * float(strength):g} %", numbers, None)
+
+
+def _annotator_rows(groups: Mapping[str, GroupScores], section: str, name: str) -> Iterator[_Row]:
+    found = [group.annotators for group in groups.values()]
+    if not any(found):
+        return
+    numbers = tuple(_shown(getattr(item.agreement, name) if item else None) for item in found)
+    yield _Row(section, f"annotators, {section}", numbers, None)
+    if any(item and item.gt_box_miou for item in found):
+        numbers = tuple(_shown(getattr(item.gt_box_miou, name, None) if item else None) for item in found)
+        yield _Row(section, "  GT-box mIoU of the same objects", numbers, None)
 
 
 def _classes(group: GroupScores) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from psis_bench.data.lvis import Federation
 from psis_bench.rle import segmentation_to_rle
 from psis_bench.run_lengths import concatenate
 from psis_bench.scoring.detection.average_precision import evaluate_detections
 from psis_bench.scoring.detection.limits import evaluate_limits, inside_boxes, with_best_masks, with_gt_boxes
+from psis_bench.scoring.detection.lvis import evaluate_lvis
 from psis_bench.scoring.inputs.records import read_parts, write_part
 from psis_bench.scoring.masks.gt_box_iou import masks_on_boxes
 from psis_bench.scoring.results.details import Limits
@@ -67,7 +69,7 @@ def eroded(masks):
     return found
 
 
-def limits_of(truth, results, on_boxes, *, ground_truth, gathered):
+def limits_of(truth, results, on_boxes, *, ground_truth, gathered, federation=None):
     arrays = ground_truth(truth)
     detections = gathered(arrays, results)
     runs = None
@@ -75,17 +77,38 @@ def limits_of(truth, results, on_boxes, *, ground_truth, gathered):
         from psis_bench.rle import counts_of
 
         runs = concatenate([counts_of(rle_of(mask)) for mask in on_boxes])
+    if federation is not None:
+        ap = evaluate_lvis(arrays, detections, federation, measure="segm").summary(CLASSES).ap
+        options = {"max_detections": 300, "federation": federation}
+        return ap, evaluate_limits(arrays, detections, runs, **options).of(ap, CLASSES)
     ap = evaluate_detections(arrays, detections, iou_type="segm").summary(CLASSES).ap
     return ap, evaluate_limits(arrays, detections, runs).of(ap, CLASSES)
 
 
-@pytest.fixture
-def told(scene, ground_truth, gathered):
-    """Return AP and limits of detections and of masks on boxes (those of the annotations unless told otherwise)."""
+def federation_of(truth, *, absent=(), not_exhaustive=()):
+    """What an LVIS file of these classes says; each pair is an image id and a category id."""
+    pairs = [np.array(given, np.int64).reshape(-1, 2) for given in (absent, not_exhaustive)]
+    return Federation(absent=pairs[0], not_exhaustive=pairs[1], frequencies=dict.fromkeys(CLASSES, "rare"), synsets={})
+
+
+def all_pairs(truth):
+    return [(image["id"], category) for image in truth["images"] for category in CLASSES]
+
+
+@pytest.fixture(params=["coco", "lvis"])
+def told(request, scene, ground_truth, gathered):
+    """Return AP and limits of detections and of masks on boxes (those of the annotations unless told otherwise).
+
+    By COCO's rules, and by LVIS's with every class known to be absent where it is: the answers are the same.
+    """
     truth, masks = scene
+    drawn = {(row["image_id"], row["category_id"]) for row in truth["annotations"]}
+    absent = [pair for pair in all_pairs(truth) if pair not in drawn]
+    federation = federation_of(truth, absent=absent) if request.param == "lvis" else None
 
     def tell(results, on_boxes=masks) -> tuple[float, Limits]:
-        ap, limits = limits_of(truth, results, on_boxes, ground_truth=ground_truth, gathered=gathered)
+        options = {"ground_truth": ground_truth, "gathered": gathered, "federation": federation}
+        ap, limits = limits_of(truth, results, on_boxes, **options)
         if on_boxes is not None:
             assert ap + limits.mask_error + limits.detection_error == pytest.approx(1, abs=1e-12)
         return ap, limits
@@ -160,6 +183,56 @@ def test_both_faults_are_told_apart_and_add_up(scene, told) -> None:
     assert limits.mask_error > 0
     assert limits.detection_error > 0
     assert ap < min(limits.best_masks, limits.gt_boxes) < 1
+
+
+def test_on_lvis_only_detections_that_its_rules_count_cost_anything(scene, ground_truth, gathered) -> None:
+    truth, masks = scene
+    options = {"ground_truth": ground_truth, "gathered": gathered}
+    exact = [detection(*row) for row in zip(truth["annotations"], masks, strict=True)]
+    swapped = {3: 5, 5: 8, 8: 3}
+    results = exact + [{**row, "category_id": swapped[row["category_id"]], "score": 0.9} for row in exact]
+    drawn = {(row["image_id"], row["category_id"]) for row in truth["annotations"]}
+    wrong = {(row["image_id"], row["category_id"]) for row in results[len(exact) :]} - drawn
+    # Each object is found once more under the name of another class. Where nothing is said about that class, and
+    # where not every object of it is drawn, that costs nothing.
+    forgiving = federation_of(truth, not_exhaustive=sorted(drawn))
+    ap, limits = limits_of(truth, results, masks, federation=forgiving, **options)
+    assert (ap, limits.best_masks, limits.gt_boxes) == (1, 1, 1)
+    assert limits.larger is None
+    strict = federation_of(truth, absent=sorted(wrong), not_exhaustive=sorted(drawn))
+    ap, limits = limits_of(truth, results, masks, federation=strict, **options)
+    assert ap == limits.best_masks < 1 == limits.gt_boxes
+    assert (limits.mask_error, limits.detection_error) == (0, pytest.approx(1 - ap))
+    assert limits.larger == "detection"
+
+
+def test_on_lvis_objects_without_an_area_on_record_do_not_count(scene, ground_truth, gathered) -> None:
+    truth, masks = scene
+    annotations = [{**row, "area": 0 if place % 4 == 0 else 50} for place, row in enumerate(truth["annotations"])]
+    exact = [detection(*row) for row in zip(annotations, masks, strict=True) if row[0]["area"]]
+    known = federation_of(truth, absent=all_pairs(truth))
+    changed = {**truth, "annotations": annotations}
+    ap, limits = limits_of(changed, exact, masks, ground_truth=ground_truth, gathered=gathered, federation=known)
+    assert (ap, limits.best_masks, limits.gt_boxes) == (1, 1, 1)
+
+
+def test_an_object_whose_segmentation_has_no_pixel_is_missed_in_either_way(scene, ground_truth, gathered) -> None:
+    truth, masks = scene
+    drawn = next(row["category_id"] for row in truth["annotations"])
+    empty = {"id": 99, "image_id": 1, "category_id": drawn, "bbox": [5, 5, 2, 2]}
+    changed = {**truth, "annotations": [*truth["annotations"], {**empty, "segmentation": rle_of(masks[0] & False)}]}
+    exact = [detection(*row) for row in zip(truth["annotations"], masks, strict=True)]
+    ap, limits = limits_of(changed, exact, masks, ground_truth=ground_truth, gathered=gathered)
+    assert ap == limits.best_masks == limits.gt_boxes < 1
+
+
+@pytest.mark.parametrize("side", [0.0, 1e-4, 1e-17])
+def test_a_tie_and_nothing_lacking_have_no_larger_share(side) -> None:
+    assert Limits.of(1 - side, best_masks=1.0, gt_boxes=1.0).larger is None
+    assert Limits.of(0.6, best_masks=0.8, gt_boxes=0.8 + side).larger is None
+    assert Limits.of(1.0, best_masks=0.6, gt_boxes=1.0).larger is None  # shares of -0.2 and 0.2 of nothing
+    assert Limits.of(0.6, best_masks=0.9, gt_boxes=0.8).larger == "masks"
+    assert Limits.of(0.6, best_masks=0.8, gt_boxes=0.9).larger == "detection"
 
 
 def test_without_masks_on_boxes_there_is_no_share(scene, told) -> None:

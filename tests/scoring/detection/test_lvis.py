@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import copy
 import csv
+import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from exactness import definitions, problems
+from pycocotools.mask import encode
+from rich.console import Console
 
 from psis_bench.cli import main
 from psis_bench.errors import UserError
 from psis_bench.scoring import Scores, score_predictions
+from psis_bench.scoring.inputs.records import write_part
+from psis_bench.scoring.results.table import score_table
 from psis_bench.splits import SplitProtocol
+from psis_bench.splits.categories import COCO_NAMES
 
 SIZE = {"height": 20, "width": 60}
 IMAGES = [
@@ -79,6 +86,50 @@ def test_a_split_of_coco_s_names_is_refused_with_the_way_to_lvis(truth):
         score_predictions([row(1, 1, 0, 0.5)], annotations=truth, split="voc2nonvoc")
 
 
+def test_the_split_from_coco_is_refused_on_annotations_without_synsets(truth):
+    for entry in truth["categories"]:
+        del entry["synset"]
+    with pytest.raises(UserError, match=r"the categories have no synset, by which split 'coco2lvis' .*LVIS's own"):
+        score_predictions([row(1, 1, 0, 0.5)], annotations=truth, split="coco2lvis")
+    coco = {"images": [{"id": 1, "file_name": "1.jpg", **SIZE}], "annotations": []}
+    coco["categories"] = [{"id": place, "name": name} for place, name in enumerate(COCO_NAMES, 1)]
+    with pytest.raises(UserError, match=r"no synset, .* split=fully_supervised"):
+        score_predictions([row(1, 1, 0, 0.5)], annotations=coco, split="coco2lvis")
+
+
+def test_images_that_coco_trains_on_are_told_apart(truth, tmp_path):
+    """A cat and a sausage of each folder; masks on boxes have all of the columns in train2017, half in val2017."""
+    masks, annotations = [], []
+    for image, share in ((1, 10), (2, 5)):
+        folder = "train2017" if image == 1 else "val2017"
+        truth["images"][image - 1]["coco_url"] = f"http://images.cocodataset.org/{folder}/{image}.jpg"
+        for category in (1, 2):
+            number = len(annotations) + 1
+            drawn, found = np.zeros((20, 60), np.uint8), np.zeros((20, 60), np.uint8)
+            drawn[:10, :10], found[:10, :share] = 1, 1
+            strings = [encode(np.asfortranarray(mask))["counts"].decode() for mask in (drawn, found)]
+            segmentation = {"size": [20, 60], "counts": strings[0]}
+            annotations.append({**row(image, category, 0), "id": number, "segmentation": segmentation})
+            one = {"image_id": image, "annotation_id": number, "category_id": category, "mask": strings[1]}
+            masks.append({**one, **SIZE})
+    truth["annotations"] = annotations
+    write_part(tmp_path / "gt_box_masks", 0, masks, kind="gt_box_masks")
+    scores = score_predictions(tmp_path, annotations=truth, split="coco2lvis", details=True)
+    assert scores.groups["seen"].gt_box_miou.class_mean == 0.75
+    (note,) = [note for note in scores.notes if "train2017" in note]
+    assert note.startswith("1 of 2 images are of COCO's train2017: objects of seen classes there had masks")
+    assert note.endswith("GT-box mIoU of the 1 others: 50.0 on seen classes, 50.0 on unseen classes")
+    parts = {(part.part, part.group): part.means["gt_box_miou"][0] for part in scores.mask_quality
+             if part.axis == "coco_folder"}  # fmt: skip
+    assert (parts["train2017", "unseen"], parts["val2017", "unseen"]) == (1, 0.5)
+    by_name = SplitProtocol(name="mine", version=1, seen=("cat",), unseen=("sausage",), description="")
+    assert not any("train2017" in note for note in score_predictions(tmp_path, annotations=truth, split=by_name).notes)
+    for image in truth["images"]:
+        image["coco_url"] = image["coco_url"].replace("train", "val")
+    scores = score_predictions(tmp_path, annotations=truth, split="coco2lvis", details=True)
+    assert "coco_folder" not in {part.axis for part in scores.mask_quality}
+
+
 @pytest.fixture(scope="module")
 def mini(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """lvis_mini's classes of a dozen images, so that the lvis package takes a second, as files."""
@@ -117,6 +168,30 @@ def test_the_command_prints_the_numbers_of_the_lvis_package(mini, capsys):
     rows = list(csv.DictReader((mini.folder / "out" / "per_class.csv").read_text().splitlines()))
     assert len(rows) == len(mini.truth["categories"])
     assert {row["group"] for row in rows} == {"seen", "unseen"}
+    recalls = [float(row["mask_AR300"]) for row in rows if row["mask_AR300"]]
+    assert sum(recalls) / len(recalls) == pytest.approx(groups["all"]["mask"]["AR300"], abs=1e-12)
+    assert not {"box_AR1", "mask_AR10", "mask_AR100"} & set(rows[0])  # LVIS has no such numbers
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_tables_of_eight_groups_fit_a_terminal(mini, width):
+    names = [category["name"] for category in mini.truth["categories"]]
+    split = SplitProtocol(
+        name="mine", version=1, seen=tuple(names[::2]), unseen=(), description="", max_detections=300,
+        unseen_is_rest=True,
+    )  # fmt: skip
+    scores = score_predictions(mini.results, annotations=mini.truth, split=split)
+    assert len(scores.groups) == 8
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(score_table(scores))
+    text = console.export_text()
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    heads = [[cell.strip() for cell in line.split("┃")[1:-1]] for line in text.splitlines() if line.startswith("┃")]
+    assert heads[0] == ["", "seen", "unseen", "all"]
+    assert heads[2:4] == [["", "", "", "", "", "not"], ["", "freq.", "comm.", "rare", "coco", "coco"]]
+    counts = [str(scores.groups[name].classes) for name in ("frequent", "common", "rare", "coco", "not_coco")]
+    assert heads[4] == ["score x 100", *counts]
 
 
 def test_the_table_has_a_column_for_each_group(mini, capsys):

@@ -1,4 +1,4 @@
-"""Facts of hand-made masks, and objects that two annotation files have in common."""
+"""Facts of hand-made masks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from pycocotools import mask as coco_mask
 
-from psis_bench.scoring.masks.annotation_quality import class_summary, mask_facts, mutual_iou, quality_table, with_care
+from psis_bench.scoring.masks.annotation_quality import class_summary, mask_facts, quality_table, with_care
 
 SIZE = {"height": 40, "width": 60}
 
@@ -91,29 +91,3 @@ def test_care_is_the_mean_rank_in_a_class() -> None:
     # half-way, and run lengths have no corners.
     wanted = [(1 + 0.25 + 0.5) / 3, 0.5, (0 + 0.25 + 0.5) / 3, (0.5 + 1 + 0.5) / 3, 0.5, 0.25, 0.75]
     assert with_care(table)["care"].tolist() == pytest.approx(wanted)
-
-
-def test_objects_are_paired_by_their_boxes_and_compared_by_their_masks() -> None:
-    half = np.zeros((40, 60))
-    half[0:10, 0:5] = 1
-    first = file(
-        annotation(1, [square(0, 0, 10)], [0, 0, 10, 10]),
-        annotation(2, [square(30, 10, 10)], [30, 10, 10, 10], category=2),
-        annotation(3, [square(1, 1, 10)], [1, 1, 10, 10]),  # a rival for the first object, with the lesser box
-    )
-    second = file(
-        annotation(8, rle(half), [0, 0, 10, 10]),
-        annotation(9, [square(36, 10, 10)], [36, 10, 10, 10]),  # box IoU 40 / 160
-        names=("kitten", "puppy"),
-    )
-    table = mutual_iou(first, second)
-    assert table[["first_id", "second_id", "first_name", "second_name"]].to_numpy().tolist() == [
-        [1, 8, "cat", "kitten"]
-    ]
-    assert table["mask_iou"].tolist() == [pytest.approx(0.5)]
-    assert table["box_iou"].tolist() == [1.0]
-
-
-def test_files_of_other_images_have_nothing_in_common() -> None:
-    other = file(annotation(1, [square(0, 0, 10)], [0, 0, 10, 10], image_id=8))
-    assert mutual_iou(file(annotation(1, [square(0, 0, 10)], [0, 0, 10, 10])), other).empty
