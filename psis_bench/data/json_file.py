@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from psis_bench.errors import UserError
 from psis_bench.garbage_collection import without_garbage_collection
 
@@ -32,7 +34,7 @@ def load_json(path: Path) -> tuple[Any, str]:
             raise UserError(what, where=where, cure=cure)
     try:
         with without_garbage_collection():
-            return json.loads(content), digest
+            return parse_json(content), digest
     except json.JSONDecodeError as error:
         raise _syntax_error(error, where) from None
     except UnicodeDecodeError:
@@ -46,6 +48,19 @@ def load_json(path: Path) -> tuple[Any, str]:
     except ValueError as error:
         # A number of thousands of digits, which Python refuses to read.
         raise UserError(f"has a number that cannot be read: {error}", where=where, cure="mend that number") from None
+
+
+def parse_json(content: bytes) -> Any:
+    """Parse JSON as ``json.loads`` does, in about two thirds of the time.
+
+    Raises:
+        ValueError: As ``json.loads``, which has the last word: it reads NaN and encodings that orjson does not, and
+            tells where a fault is.
+    """
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return json.loads(content)
 
 
 def _read(path: Path) -> bytes:

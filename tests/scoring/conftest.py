@@ -22,6 +22,9 @@ from psis_bench.rle import encode_crop, segmentation_to_rle
 from psis_bench.scoring.inputs.detections import Detections, read_detections
 from psis_bench.scoring.inputs.ground_truth import GroundTruth, read_ground_truth
 from psis_bench.scoring.inputs.records import read_parts, write_part
+from psis_bench.scoring.results.scores import Scores
+from psis_bench.scoring.score import score_run
+
 
 Truth = dict[str, Any]
 Rows = list[dict[str, Any]]
@@ -178,3 +181,49 @@ def coco_mini(shared_data: Path) -> SimpleNamespace:
     return SimpleNamespace(
         path=path, sha256=hashlib.sha256(content).hexdigest(), truth=truth, results=results, masks=masks, row=_row
     )
+
+
+def _masks_on_boxes(truth) -> list[dict]:
+    """The masks of the annotations themselves."""
+    rows = []
+    for annotation in truth["annotations"]:
+        height, width = annotation["segmentation"]["size"]
+        row = {"image_id": annotation["image_id"], "annotation_id": annotation["id"], "height": height, "width": width}
+        mask = annotation["segmentation"]["counts"]
+        rows.append({**row, "category_id": annotation["category_id"], "mask": mask})
+    return rows
+
+
+def _split_of(truth, **changes) -> SplitProtocol:
+    names = [category["name"] for category in truth["categories"]]
+    values = {
+        "name": "halves",
+        "version": 1,
+        "seen": tuple(names[::2]),
+        "unseen": tuple(names[1::2]),
+        "description": "",
+    }
+    return SplitProtocol(**{**values, **changes})
+
+
+@pytest.fixture
+def scored(tmp_path, world):
+    """A world with several classes on disk, with detections and masks on boxes."""
+    truth, results = world(32)
+    (tmp_path / "instances.json").write_text(json.dumps(truth))
+    predictions = tmp_path / "predictions"
+    rows = [
+        {**{key: result[key] for key in ("image_id", "category_id", "score", "bbox")},
+         "height": result["segmentation"]["size"][0], "width": result["segmentation"]["size"][1],
+         "mask": result["segmentation"]["counts"]}
+        for result in results
+    ]  # fmt: skip
+    write_part(predictions / "detections", 0, rows, kind="detections")
+    write_part(predictions / "gt_box_masks", 0, _masks_on_boxes(truth), kind="gt_box_masks")
+
+    def score(**changes) -> Scores:
+        options = {"predictions": predictions, "annotations": tmp_path / "instances.json", "split": _split_of(truth)}
+        return score_run(**{**options, "out": tmp_path / "out", **changes})
+
+    score.truth, score.results, score.folder, score.split_of = truth, results, tmp_path, _split_of
+    return score

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import subprocess
 import sys
@@ -10,65 +9,15 @@ from dataclasses import replace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from rich.console import Console
 
 from psis_bench.errors import UserError
 from psis_bench.files import sha256_of_file
 from psis_bench.run_length_strings import encode_string
-from psis_bench.scoring import as_csv, as_markdown, boundary_iou, score_predictions
+from psis_bench.scoring import boundary_iou, score_predictions
 from psis_bench.scoring.inputs.records import write_part
 from psis_bench.scoring.results.scores import Scores
-from psis_bench.scoring.results.table import score_table
-from psis_bench.scoring.score import score_run
-from psis_bench.splits.protocol import SplitProtocol
 
 AP_NAMES = ["AP", "AP50", "AP75", "APs", "APm", "APl"]
-
-
-def masks_on_boxes(truth) -> list[dict]:
-    """The masks of the annotations themselves."""
-    rows = []
-    for annotation in truth["annotations"]:
-        height, width = annotation["segmentation"]["size"]
-        row = {"image_id": annotation["image_id"], "annotation_id": annotation["id"], "height": height, "width": width}
-        mask = annotation["segmentation"]["counts"]
-        rows.append({**row, "category_id": annotation["category_id"], "mask": mask})
-    return rows
-
-
-def split_of(truth, **changes) -> SplitProtocol:
-    names = [category["name"] for category in truth["categories"]]
-    values = {
-        "name": "halves",
-        "version": 1,
-        "seen": tuple(names[::2]),
-        "unseen": tuple(names[1::2]),
-        "description": "",
-    }
-    return SplitProtocol(**{**values, **changes})
-
-
-@pytest.fixture
-def scored(tmp_path, world):
-    """A world with several classes on disk, with detections and masks on boxes."""
-    truth, results = world(32)
-    (tmp_path / "instances.json").write_text(json.dumps(truth))
-    predictions = tmp_path / "predictions"
-    rows = [
-        {**{key: result[key] for key in ("image_id", "category_id", "score", "bbox")},
-         "height": result["segmentation"]["size"][0], "width": result["segmentation"]["size"][1],
-         "mask": result["segmentation"]["counts"]}
-        for result in results
-    ]  # fmt: skip
-    write_part(predictions / "detections", 0, rows, kind="detections")
-    write_part(predictions / "gt_box_masks", 0, masks_on_boxes(truth), kind="gt_box_masks")
-
-    def score(**changes) -> Scores:
-        options = {"predictions": predictions, "annotations": tmp_path / "instances.json", "split": split_of(truth)}
-        return score_run(**{**options, "out": tmp_path / "out", **changes})
-
-    score.truth, score.results, score.folder = truth, results, tmp_path
-    return score
 
 
 def test_scores_json_holds_the_scores_of_all_groups(scored, reference):
@@ -76,7 +25,7 @@ def test_scores_json_holds_the_scores_of_all_groups(scored, reference):
     content = json.loads((scored.folder / "out" / "scores.json").read_text())
     assert Scores.from_dict(content) == scores
     assert content["schema"] == 1
-    assert content["split"] == {"name": "halves", "version": 1, "hash": split_of(scored.truth).hash()}
+    assert content["split"] == {"name": "halves", "version": 1, "hash": scored.split_of(scored.truth).hash()}
     instances = [a for a in scored.truth["annotations"] if not a["iscrowd"]]
     assert content["dataset"]["images"] == len(scored.truth["images"])
     assert content["dataset"]["instances"] == len(instances)
@@ -184,7 +133,7 @@ def test_a_results_file_is_scored_without_masks_on_boxes(scored):
 
 
 def test_detections_beyond_the_limit_of_the_split_do_not_count(scored):
-    scores = scored(split=split_of(scored.truth, max_detections=2))
+    scores = scored(split=scored.split_of(scored.truth, max_detections=2))
     path = scored.folder / "results.json"
     kept = []
     for image in scored.truth["images"]:
@@ -222,19 +171,6 @@ def test_a_place_without_predictions_is_refused(scored):
         scored(predictions=scored.folder / "elsewhere")
 
 
-def test_the_table_shows_groups_side_by_side_times_one_hundred(scored):
-    scores = scored()
-    console = Console(width=100, record=True, file=io.StringIO())
-    console.print(score_table(scores.to_dict()))
-    text = console.export_text()
-    lines = {line.split("│")[1].strip(): line.split("│")[2:5] for line in text.splitlines() if line.startswith("│")}
-    groups = [scores.groups[name] for name in ("seen", "unseen", "all")]
-    shown = [f"{100 * group.mask.ap:.1f}" for group in groups]
-    assert [cell.strip() for cell in lines["mask AP"]] == shown
-    assert [cell.strip() for cell in lines["GT-box mIoU, class mean"]] == ["100.0"] * 3
-    assert [cell.strip() for cell in lines["full box"]] == [f"{100 * g.full_box.instance_mean:.1f}" for g in groups]
-
-
 def test_boundary_iou_is_averaged_like_iou_and_there_only_when_asked_for(scored):
     rows = pq.read_table(scored.folder / "predictions" / "gt_box_masks" / "part-00000.parquet").to_pylist()
     for row in rows[::2]:
@@ -270,7 +206,7 @@ def test_boundary_iou_is_averaged_like_iou_and_there_only_when_asked_for(scored)
 def test_what_is_in_memory_scores_as_what_is_on_disk(scored):
     path = scored.folder / "results.json"
     path.write_text(json.dumps(scored.results))
-    split = split_of(scored.truth)
+    split = scored.split_of(scored.truth)
     options = {"annotations": str(scored.folder / "instances.json"), "split": split}
     on_disk = score_predictions(str(path), **options)
     in_memory = score_predictions(scored.results, annotations=scored.truth, split=split)
@@ -287,27 +223,6 @@ def test_what_is_in_memory_scores_as_what_is_on_disk(scored):
         score_predictions([], annotations={"annotations": [], "categories": []}, split=split)
     with pytest.raises(UserError, match=r"annotations: has no class 'person' .*, which split 'voc2nonvoc' needs"):
         score_predictions([], annotations=scored.truth, split="voc2nonvoc")
-
-
-def test_markdown_and_csv_hold_the_numbers_of_scores_json(scored):
-    scores = scored(boundary=True)
-    groups = [scores.groups[name] for name in ("seen", "unseen", "all")]
-    header, rule, *lines = as_markdown(scores.to_dict()).splitlines()
-    assert header.startswith("| halves v1, score x 100 | seen (")
-    assert rule == "| --- | ---: | ---: | ---: |"
-    cells = {row[1].strip(): [cell.strip() for cell in row[2:5]] for row in (line.split("|") for line in lines)}
-    assert cells["mask AP"] == [f"{100 * group.mask.ap:.1f}" for group in groups]
-    assert cells["full box, instance mean"] == [f"{100 * group.full_box.instance_mean:.1f}" for group in groups]
-    assert cells["boundary IoU, class mean"] == ["100.0"] * 3
-    rows = {row["score"]: row for row in csv.DictReader(as_csv(scores).splitlines())}
-    assert list(rows["classes"]) == ["score", "seen", "unseen", "all"]
-    for name, group in scores.to_dict()["groups"].items():
-        for part in ("box", "mask", "gt_box_miou", "full_box", "ellipse", "boundary_miou"):
-            for key, value in group[part].items():
-                assert rows[f"{part}.{key}"][name] == ("" if value is None else repr(value))
-        assert int(rows["instances"][name]) == group["instances"]
-    without = Scores.from_dict({**scores.to_dict(), "notes": ["one thing"]})
-    assert as_markdown(without).endswith("|\n\n* One thing.\n")
 
 
 def test_scoring_imports_no_torch(repository):
@@ -332,7 +247,7 @@ def test_equal_detections_in_memory_are_scored_as_pycocotools_does_and_refused_i
     empty = {"size": [height, width], "counts": encode_string(np.array([height * width]))}
     zeros = {**found[0], "score": 1.0, "bbox": [0.0] * 4, "segmentation": empty}
     results = [dict(row) for row in (zeros, zeros, *found, found[0], zeros)]
-    options = {"annotations": scored.truth, "split": split_of(scored.truth)}
+    options = {"annotations": scored.truth, "split": scored.split_of(scored.truth)}
     for engine in ("auto", "pycocotools"):
         scores = score_predictions(results, **options, engine=engine)
         for kind, iou_type in (("box", "bbox"), ("mask", "segm")):
@@ -352,7 +267,7 @@ def test_detections_without_a_mask_among_others_are_counted(scored, reference):
         {key: value for key, value in result.items() if key != "segmentation" or place % 3}
         for place, result in enumerate(scored.results)
     ]
-    scores = score_predictions(results, annotations=scored.truth, split=split_of(scored.truth))
+    scores = score_predictions(results, annotations=scored.truth, split=scored.split_of(scored.truth))
     without, count = len(results[::3]), len(results)
     assert f"{without} of {count} detections have no mask and do not count in mask AP" in scores.notes
     with_masks = [result for result in scored.results if "segmentation" in results[scored.results.index(result)]]

@@ -57,7 +57,7 @@ ROWS: dict[str, tuple[Any, str]] = {
     "image as text": ({**OTHER, "image_id": "1"}, "row 1, image_id: must be a whole number, not '1'"),
     "image as boolean": ({**OTHER, "image_id": True}, "row 1, image_id: must be a whole number, not True"),
     "image as fraction": ({**OTHER, "image_id": 1.5}, "row 1, image_id: must be a whole number, not 1.5"),
-    "image beyond 64 bits": ({**OTHER, "image_id": 2**70}, "row 1, image_id: must be a whole number, not 1180"),
+    "image beyond 64 bits": ({**OTHER, "image_id": 2**70}, "row 1, image_id: must be a whole number, not 1.18"),
     "image as list": ({**OTHER, "image_id": [1]}, "row 1, image_id: must be a whole number, not [1]"),
     "class missing": (without("category_id"), "row 1, category_id: is missing; a detection has"),
     "class unknown": ({**OTHER, "category_id": 0}, "row 1, category_id: val.json has no category 0; categories are"),

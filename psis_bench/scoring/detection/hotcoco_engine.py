@@ -100,7 +100,8 @@ def _hotcoco_sides(
         segmentation=masks,
     )
     numbers = detection_numbers(truth, detections)
-    rows = np.column_stack([numbers[0], detections.boxes, detections.scores, numbers[1]])
+    rows = np.empty((len(detections), 7))
+    rows[:, 0], rows[:, 1:5], rows[:, 5], rows[:, 6] = numbers[0], detections.boxes, detections.scores, numbers[1]
     if iou_type == "bbox":
         return coco_truth, coco_truth.load_res(rows)
     masks = _compared_masks(truth, detections, (numbers[0] - 1)[detections.has_mask])

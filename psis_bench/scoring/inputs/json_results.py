@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from psis_bench.data.json_file import parse_json
 from psis_bench.errors import UserError
 from psis_bench.garbage_collection import without_garbage_collection
 
@@ -40,7 +41,7 @@ def load_results(path: Path) -> list[Any]:
             raise UserError(what, where=where, cure=cure)
     try:
         with without_garbage_collection():
-            results = json.loads(content)
+            results = parse_json(content)
     except json.JSONDecodeError as error:
         raise _syntax_error(error, where) from error
     except UnicodeDecodeError as error:

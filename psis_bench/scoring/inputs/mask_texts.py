@@ -13,7 +13,7 @@ from psis_bench.garbage_collection import without_garbage_collection
 from psis_bench.run_lengths import Ints, offsets_of
 from psis_bench.scoring.inputs.ground_truth import Flags
 
-Chunk = tuple[bytes, Ints]
+Chunk = tuple[memoryview, Ints]
 """Characters of some texts one after the other, and where each begins and the last ends, int64 (n + 1,)."""
 
 
@@ -50,12 +50,12 @@ class MaskTexts(Sequence[str]):
         part = bisect_right(self._starts, index) - 1
         data, starts, stops = self._parts[part]
         nth = index - self._starts[part]
-        return data[starts[nth] : stops[nth]].decode("ascii")
+        return str(data[starts[nth] : stops[nth]], "ascii")
 
     def __iter__(self) -> Iterator[str]:
         for data, starts, stops in self._parts:
             for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-                yield data[start:stop].decode("ascii")
+                yield str(data[start:stop], "ascii")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
@@ -82,14 +82,14 @@ class MaskTexts(Sequence[str]):
         for part, first, low, high in zip(self._parts, self._starts[:-1], bounds[:-1], bounds[1:], strict=True):
             data, own = part.data, places[low:high] - first
             cuts = zip(part.starts[own].tolist(), part.stops[own].tolist(), strict=True)
-            found += [data[start:stop] for start, stop in cuts]
+            found += [bytes(data[start:stop]) for start, stop in cuts]
         return found
 
 
 class _Cuts(NamedTuple):
     """Characters, and where each of some texts in them begins and ends, int64 (n,)."""
 
-    data: bytes
+    data: memoryview
     starts: Ints
     stops: Ints
 

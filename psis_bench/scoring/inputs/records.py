@@ -103,7 +103,7 @@ class Records:
         """
         return self._of_strings(decode_strings)
 
-    def checked_characters(self) -> tuple[bytes, Ints, Measured]:
+    def checked_characters(self) -> tuple[memoryview, Ints, Measured]:
         """Check the masks as `masks` does; return them as text without runs of no pixels.
 
         Returns:
@@ -116,11 +116,12 @@ class Records:
         measured = self._of_strings(measure_strings) if self.measured is None else self.measured
         data, offsets = self._characters()
         if not measured.has_empty_runs.any():
-            return data.tobytes(), offsets, measured
+            return data.data, offsets, measured
         masks, texts = self.masks(), self.mask_strings()
         for place in np.flatnonzero(measured.has_empty_runs):
             texts[place] = encode_string(merge_empty_runs(masks[place]))
-        return "".join(texts).encode("ascii"), offsets_of(np.array([len(text) for text in texts], np.int64)), measured
+        offsets = offsets_of(np.array([len(text) for text in texts], np.int64))
+        return memoryview("".join(texts).encode("ascii")), offsets, measured
 
     def _of_strings(self, compute: Callable[[npt.NDArray[np.uint8], Ints, Ints], _Found]) -> _Found:
         rows = np.flatnonzero(self.has_mask())
@@ -177,7 +178,9 @@ def write_part(
     table.validate(full=True)
     path = part_path(Path(folder), index)
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        # No two masks are the same text, so that a dictionary of them would be made in vain, as would one of scores.
+        repeated = [name for name in schema.names if name.endswith("_id") or name in {"height", "width"}]
+        pq.write_table(table, temporary, compression="zstd", use_dictionary=repeated, write_statistics=repeated)
     return path
 
 

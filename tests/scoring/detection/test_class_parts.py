@@ -43,7 +43,7 @@ def test_parts_give_the_arrays_of_the_whole(at_once, measure, monkeypatch):
 
 
 def chunk(texts: list[str]):
-    return "".join(texts).encode(), offsets_of(np.array([len(text) for text in texts], np.int64))
+    return memoryview("".join(texts).encode()), offsets_of(np.array([len(text) for text in texts], np.int64))
 
 
 def test_texts_are_a_sequence():
