@@ -1,4 +1,4 @@
-"""What a score needs of the annotations alone, got ready beside the predictions: the objects, then the trivial rows.
+"""What a score needs of the annotations alone, got ready beside the predictions: boxes, masks, and trivial rows.
 
 Reading a large file is work for one core, nearly all of it in Python and in pycocotools, which rasterises polygons, and
 threads would wait for each other. So it is done in a process of its own; what the parsed JSON took, of LVIS more than a
@@ -18,10 +18,12 @@ from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from psis_bench.errors import UserError
 from psis_bench.garbage_collection import without_garbage_collection
-from psis_bench.scoring.inputs.annotations import Annotations, read_annotations
-from psis_bench.scoring.inputs.ground_truth import Floats
+from psis_bench.scoring.inputs.annotations import Annotations, read_annotations, read_in_parts
+from psis_bench.scoring.inputs.ground_truth import Floats, Masks
 from psis_bench.scoring.masks.trivial import trivial_ious
 
 if TYPE_CHECKING:
@@ -37,10 +39,12 @@ class Reading(NamedTuple):
     """What is got ready; each waits for its part.
 
     Args:
-        annotations: Returns the annotations, or raises what `read_annotations` raises.
+        boxes: Returns the annotations, perhaps without their masks, or raises what `read_annotations` raises.
+        annotations: Returns them with masks.
         trivial_ious: Returns `psis_bench.scoring.masks.trivial.trivial_ious` of them.
     """
 
+    boxes: Callable[[], Annotations]
     annotations: Callable[[], Annotations]
     trivial_ious: Callable[[], tuple[Floats, Floats]]
 
@@ -56,17 +60,26 @@ def reading_annotations(annotations: Path | Mapping[str, Any], *, on_bad_boxes: 
     with ThreadPoolExecutor(max_workers=1) as other:
         if not isinstance(annotations, Path) or not _pays(annotations):
             found = read_annotations(annotations, on_bad_boxes=on_bad_boxes)
-            yield Reading(lambda: found, other.submit(trivial_ious, found.truth).result)
+            yield Reading(lambda: found, lambda: found, other.submit(trivial_ious, found.truth).result)
             return
         process = _started(annotations, on_bad_boxes)
-        answers = [other.submit(_answer, process.stdout) for _ in range(2)]
+        boxes, masks, trivial = (other.submit(_answer, process.stdout) for _ in range(3))
+
+        def with_boxes() -> Annotations:
+            found = _raised(boxes.result())
+            known = isinstance(found, Annotations) and not np.isnan(found.truth.areas).any()
+            return found if known else with_masks()
 
         @cache
-        def read() -> Annotations:
-            return _annotations(answers[0].result(), annotations, on_bad_boxes)
+        def with_masks() -> Annotations:
+            found, own = _raised(boxes.result()), _raised(masks.result())
+            if isinstance(found, Annotations) and isinstance(own, Masks):
+                return found.with_masks(own)
+            # The process could not be started, or was ended from outside: here the same fault has its own words.
+            return read_annotations(annotations, on_bad_boxes=on_bad_boxes)
 
         try:
-            yield Reading(read, lambda: answers[1].result() or trivial_ious(read().truth))
+            yield Reading(with_boxes, with_masks, lambda: trivial.result() or trivial_ious(with_masks().truth))
         finally:
             process.kill()
             process.wait()
@@ -101,25 +114,29 @@ def _answer(stream: IO[bytes] | None) -> Any:
         return None
 
 
-def _annotations(answer: Any, path: Path, on_bad_boxes: OnBadBoxes) -> Annotations:
-    if isinstance(answer, Annotations):
-        return answer
+def _raised(answer: Any) -> Any:
+    """Raise an answer that says what is wrong; return any other."""
     if isinstance(answer, dict):
         raise UserError(answer["what"], where=answer["where"], cure=answer["cure"])
-    # It could not be started, or was ended from outside: here the same fault has its own words.
-    return read_annotations(path, on_bad_boxes=on_bad_boxes)
+    return answer
 
 
 def main() -> None:
-    """Read the file that the command line names; write all that `Reading` has, or what is wrong, to standard output."""
+    """Read the file that the command line names; write part by part, or what is wrong, to standard output."""
     path, on_bad_boxes = sys.argv[1:]
-    out = sys.stdout.buffer
+
+    def write(part: Any) -> None:
+        pickle.dump(part, sys.stdout.buffer, protocol=pickle.HIGHEST_PROTOCOL)
+        sys.stdout.buffer.flush()
+
     with without_garbage_collection():
         try:
-            found = read_annotations(Path(path), on_bad_boxes="drop" if on_bad_boxes == "drop" else "error")
+            with_boxes, masks = read_in_parts(Path(path), on_bad_boxes="drop" if on_bad_boxes == "drop" else "error")
+            boxes = with_boxes()
+            write(boxes)
+            own = masks()
+            write(own)
         except UserError as error:
-            pickle.dump({"what": error.what, "where": error.where, "cure": error.cure}, out)
+            write({"what": error.what, "where": error.where, "cure": error.cure})
             return
-        pickle.dump(found, out, protocol=pickle.HIGHEST_PROTOCOL)
-        out.flush()
-        pickle.dump(trivial_ious(found.truth), out, protocol=pickle.HIGHEST_PROTOCOL)
+        write(trivial_ious(boxes.with_masks(own).truth))

@@ -152,7 +152,8 @@ class Evaluation:
 
 def evaluate(
     opened: Opened,
-    truth: GroundTruth,
+    boxes: GroundTruth,
+    masks: Callable[[], GroundTruth],
     *,
     trivial_ious: Callable[[], tuple[Floats, Floats]],
     asked: Asked,
@@ -164,7 +165,8 @@ def evaluate(
 
     Args:
         opened: The predictions.
-        truth: The annotations.
+        boxes: The annotations, perhaps without their masks.
+        masks: Returns them with masks.
         trivial_ious: Returns `psis_bench.scoring.masks.trivial.trivial_ious` of the annotations.
         asked: What is asked for.
         max_detections: Detections per image that count, over all classes together.
@@ -174,11 +176,12 @@ def evaluate(
     Raises:
         UserError: Predictions are malformed, or of other annotations.
     """
-    detections, notes = opened.detections(truth)
+    detections, notes = opened.detections(boxes)
     detected = DetectionScores()
     if detections is not None:
         detected = detection_scores(
-            truth,
+            boxes,
+            masks,
             detections,
             max_detections=max_detections,
             federation=federation,
@@ -187,6 +190,7 @@ def evaluate(
             engine=asked.engine,
         )
         notes += detected.notes
+    truth = masks()
     step(bar, 1, "masks on boxes")
     limited = asked.details and detections is not None and detected.mask is not None
     on_boxes = _on_boxes(opened.folder, truth, asked, keep=limited)

@@ -174,23 +174,24 @@ def _score(
     with without_garbage_collection(), reading_annotations(annotations, on_bad_boxes=on_bad_boxes) as reading:
         step(bar, 0, "annotations and predictions")
         opened = _opened(predictions, reading)
-        held = reading.annotations()
+        held = reading.boxes()
         split.check_scored(held.categories, where=str(held.truth.path))
         resolved = split.resolve(held.categories, where=str(held.truth.path))
-        agreement = None
-        if other is not None:
-            agreement = read_agreement(held, annotations, other, on_bad_boxes=on_bad_boxes)
         step(bar, 1, "detections")
         evaluation = evaluate(
             opened,
             held.truth,
+            lambda: reading.annotations().truth,
             trivial_ious=reading.trivial_ious,
             asked=asked,
             max_detections=split.max_detections,
             federation=held.federation,
             bar=bar,
         )
-        evaluation = replace(evaluation, agreement=agreement)
+        held = reading.annotations()
+        if other is not None:
+            agreement = read_agreement(held, annotations, other, on_bad_boxes=on_bad_boxes)
+            evaluation = replace(evaluation, agreement=agreement)
         scores = _scores_of(evaluation, held, resolved, details=asked.details, marks=mark_notes(predictions))
         if out is not None:
             write_scores(out, scores, evaluation)

@@ -24,7 +24,7 @@ from psis_bench.scoring.inputs.ground_truth import GroundTruth, read_ground_trut
 from psis_bench.scoring.inputs.records import read_parts, write_part
 from psis_bench.scoring.results.scores import Scores
 from psis_bench.scoring.score import score_run
-
+from psis_bench.splits.protocol import SplitProtocol
 
 Truth = dict[str, Any]
 Rows = list[dict[str, Any]]

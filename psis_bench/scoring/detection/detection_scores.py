@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -41,7 +42,8 @@ class DetectionScores:
 
 
 def detection_scores(
-    truth: GroundTruth,
+    boxes: GroundTruth,
+    masks: Callable[[], GroundTruth],
     detections: Detections,
     *,
     max_detections: int,
@@ -53,7 +55,8 @@ def detection_scores(
     """Hold detections against annotations, over all classes at once.
 
     Args:
-        truth: The annotations.
+        boxes: The annotations, perhaps without their masks.
+        masks: Returns them with masks; not waited for before it has to be.
         detections: Checked detections, all of them.
         max_detections: Detections of an image that count for AP, over all classes together.
         federation: What an LVIS file says beyond COCO format: LVIS's rules; None: COCO's.
@@ -66,13 +69,13 @@ def detection_scores(
     """
     best = detections.best_of_each_image(max_detections)
     notes = _notes(detections, best, max_detections, federation)
-    masks = bool(best.has_mask.any()) or not len(best)
-    if not masks:
+    with_masks = bool(best.has_mask.any()) or not len(best)
+    if not with_masks:
         notes.append(NO_MASKS)
     elif without := int(np.count_nonzero(~best.has_mask)):
         notes.append(f"{without} of {len(best)} detections have no mask and do not count in mask AP")
 
-    def tables(measure: Measure) -> DetectionTables:
+    def tables(truth: GroundTruth, measure: Measure) -> DetectionTables:
         if federation is not None:
             return evaluate_lvis(truth, best, federation, measure=measure, max_detections=max_detections, engine=engine)
         if measure == "boundary":
@@ -80,14 +83,15 @@ def detection_scores(
         return evaluate_detections(truth, best, iou_type=measure, max_detections=max_detections, engine=engine)
 
     with ThreadPoolExecutor(max_workers=1) as other:
-        box = other.submit(tables, "bbox")
-        mask = tables("segm") if masks else None
+        box = other.submit(tables, boxes, "bbox")
+        truth = masks()
+        mask = tables(truth, "segm") if with_masks else None
     return DetectionScores(
         box=box.result(),
         mask=mask,
-        boundary=tables("boundary") if masks and boundary else None,
+        boundary=tables(truth, "boundary") if with_masks and boundary else None,
         agnostic_box=AgnosticEvaluation(truth, detections, measure="bbox") if class_agnostic else None,
-        agnostic_mask=AgnosticEvaluation(truth, detections, measure="segm") if masks and class_agnostic else None,
+        agnostic_mask=AgnosticEvaluation(truth, detections, measure="segm") if with_masks and class_agnostic else None,
         notes=tuple(notes),
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psis_bench.data.lvis import Federation, read_federation
-from psis_bench.scoring.inputs.ground_truth import GroundTruth, read_ground_truth
+from psis_bench.scoring.inputs.ground_truth import GroundTruth, Masks, read_boxes, read_masks
 
 if TYPE_CHECKING:
     from psis_bench.data.dataset_config import OnBadBoxes
@@ -28,6 +28,10 @@ class Annotations:
     federation: Federation | None
     categories: list[dict[str, Any]]
 
+    def with_masks(self, masks: Masks) -> Annotations:
+        """Return the same with the masks of the objects."""
+        return replace(self, truth=self.truth.with_masks(masks))
+
 
 def read_annotations(annotations: Path | Mapping[str, Any], *, on_bad_boxes: OnBadBoxes = "error") -> Annotations:
     """Read and check annotations.
@@ -39,11 +43,27 @@ def read_annotations(annotations: Path | Mapping[str, Any], *, on_bad_boxes: OnB
     Raises:
         UserError: The first fault, with file, place and cure.
     """
+    with_boxes, masks = read_in_parts(annotations, on_bad_boxes=on_bad_boxes)
+    return with_boxes().with_masks(masks())
+
+
+def read_in_parts(
+    annotations: Path | Mapping[str, Any], *, on_bad_boxes: OnBadBoxes = "error"
+) -> tuple[Callable[[], Annotations], Callable[[], Masks]]:
+    """Read and check annotations as `read_annotations` does, and return what turns them into arrays.
+
+    Returns:
+        What gives all but the masks (`read_boxes`), and what gives these, in that order.
+    """
     from psis_bench.data.coco_format import check_coco, read_coco
 
     if isinstance(annotations, Path):
         coco = read_coco(annotations, on_bad_boxes=on_bad_boxes)
     else:
         coco = check_coco(annotations, on_bad_boxes=on_bad_boxes)
-    truth = read_ground_truth(coco)
-    return Annotations(truth=truth, federation=read_federation(coco), categories=coco.categories)
+    boxes = read_boxes(coco)
+
+    def with_boxes() -> Annotations:
+        return Annotations(truth=boxes, federation=read_federation(coco), categories=coco.categories)
+
+    return with_boxes, lambda: read_masks(coco, boxes)

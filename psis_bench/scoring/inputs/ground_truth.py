@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,20 @@ from psis_bench.run_lengths import Ints, RunLengths
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+
+
+class Masks(NamedTuple):
+    """The masks of ``N`` annotations.
+
+    Args:
+        strings: (N,) compressed run lengths; empty text without a segmentation.
+        pixels: int64 (N,): pixels of each, 0 without one.
+        extents: int32 (N, 4): as in `GroundTruth`.
+    """
+
+    strings: tuple[str, ...]
+    pixels: Ints
+    extents: npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +107,19 @@ class GroundTruth:
         columns = (self.image_ids.tolist(), self.heights.tolist(), self.widths.tolist())
         return {image: (height, width) for image, height, width in zip(*columns, strict=True)}
 
+    def with_masks(self, masks: Masks) -> GroundTruth:
+        """Return the same with masks, from which areas are taken that were not known."""
+        of_boxes = self.boxes[:, 2] * self.boxes[:, 3]
+        return replace(
+            self,
+            areas=np.where(np.isnan(self.areas), np.where(masks.pixels > 0, masks.pixels, of_boxes), self.areas),
+            has_segmentation=np.array([bool(string) for string in masks.strings], bool),
+            has_mask=masks.pixels > 0,
+            mask_pixels=masks.pixels,
+            extents=masks.extents,
+            strings=masks.strings,
+        )
+
     def where(self, kept: Flags) -> GroundTruth:
         """Return the same images and categories with the annotations where ``kept``, bool (N,), is True."""
         return replace(
@@ -138,30 +165,40 @@ def read_ground_truth(coco: Any) -> GroundTruth:
     Raises:
         UserError: A segmentation is malformed, or an annotation is of an unknown image.
     """
+    boxes = read_boxes(coco)
+    return boxes.with_masks(read_masks(coco, boxes))
+
+
+def read_boxes(coco: Any) -> GroundTruth:
+    """Turn what a checked annotation file says beside its masks into arrays, which takes a third of the time.
+
+    Args:
+        coco: As for `read_ground_truth`.
+
+    Returns:
+        No object has a segmentation, and an area is NaN where it is that of the mask.
+    """
     images = sorted(coco.images, key=lambda image: int(image["id"]))
-    sizes = {int(image["id"]): (int(image["height"]), int(image["width"])) for image in images}
     columns = getattr(coco, "columns", None) or _extracted(coco.annotations)
-    strings, pixels, extents = _masks(coco, columns, sizes)
-    without_mask = columns.boxes[:, 2] * columns.boxes[:, 3]
-    areas = np.where(np.isnan(columns.areas), np.where(pixels > 0, pixels, without_mask), columns.areas)
+    nothing = np.zeros(len(columns.ids), bool)
     return GroundTruth(
         path=coco.path,
         sha256=coco.sha256,
-        image_ids=np.array(list(sizes), np.int64),
-        heights=np.array([height for height, _ in sizes.values()], np.int64),
-        widths=np.array([width for _, width in sizes.values()], np.int64),
+        image_ids=np.array([int(image["id"]) for image in images], np.int64),
+        heights=np.array([int(image["height"]) for image in images], np.int64),
+        widths=np.array([int(image["width"]) for image in images], np.int64),
         category_ids=np.array(sorted(int(category["id"]) for category in coco.categories), np.int64),
         annotation_ids=columns.ids,
         images=columns.images,
         categories=columns.categories,
         boxes=columns.boxes,
-        areas=areas,
+        areas=columns.areas,
         is_crowd=columns.crowds,
-        has_segmentation=np.array([bool(string) for string in strings], bool),
-        has_mask=pixels > 0,
-        mask_pixels=pixels,
-        extents=extents,
-        strings=tuple(strings),
+        has_segmentation=nothing,
+        has_mask=nothing,
+        mask_pixels=np.zeros(len(nothing), np.int64),
+        extents=np.zeros((len(nothing), 4), np.int32),
+        strings=("",) * len(nothing),
     )
 
 
@@ -181,13 +218,19 @@ def _extracted(annotations: Sequence[dict[str, Any]]) -> AnnotationColumns:
     )
 
 
-def _masks(
-    coco: Any, columns: AnnotationColumns, sizes: dict[int, tuple[int, int]]
-) -> tuple[list[str], Ints, npt.NDArray[np.int32]]:
-    """Return run lengths ('' without a segmentation), pixels and extents of every annotation."""
-    strings = _texts(coco, columns, sizes)
+def read_masks(coco: Any, boxes: GroundTruth) -> Masks:
+    """Turn the masks of a checked annotation file into run lengths.
+
+    Args:
+        coco: As for `read_ground_truth`.
+        boxes: What `read_boxes` gave for it.
+
+    Raises:
+        UserError: A segmentation is malformed, or an annotation is of an unknown image.
+    """
+    strings = _texts(coco, boxes)
     there = [place for place, string in enumerate(strings) if string]
-    sides = np.array([sizes[image] for image in columns.images[there].tolist()], np.int64).reshape(-1, 2)
+    sides = boxes.sizes_of(boxes.images[there])
     data, offsets = _joined([strings[place] for place in there])
     try:
         measured = measure_strings(data, offsets, sides.prod(axis=1), heights=sides[:, 0])
@@ -199,15 +242,16 @@ def _masks(
     for nth in np.flatnonzero(measured.has_empty_runs).tolist():
         place, size = there[nth], sides[nth].tolist()
         strings[place] = segmentation_to_rle({"size": size, "counts": strings[place]}, *size)["counts"]
-    return strings, pixels, extents
+    return Masks(tuple(strings), pixels, extents)
 
 
-def _texts(coco: Any, columns: AnnotationColumns, sizes: dict[int, tuple[int, int]]) -> list[str]:
+def _texts(coco: Any, boxes: GroundTruth) -> list[str]:
     """Return the compressed run lengths of every annotation, '' without a segmentation; RLEs are not checked."""
+    sizes, columns = boxes.sizes, getattr(coco, "columns", None)
     checked = getattr(coco, "masks_checked", False)
     strings = [""] * len(coco.annotations)
     polygons: dict[tuple[int, int], list[int]] = {}
-    for place, (record, image) in enumerate(zip(coco.annotations, columns.images.tolist(), strict=True)):
+    for place, (record, image) in enumerate(zip(coco.annotations, boxes.images.tolist(), strict=True)):
         if image not in sizes:
             raise UserError(f"there is no image {image}", where=f"{coco.path}: annotations[{place}].image_id")
         form, size = record.get("segmentation"), sizes[image]
@@ -223,7 +267,8 @@ def _texts(coco: Any, columns: AnnotationColumns, sizes: dict[int, tuple[int, in
                 polygons.setdefault(size, []).append(place)
         except ValueError as error:
             raise UserError(str(error), where=f"{coco.path}: annotations[{place}].segmentation") from error
-    forms: Sequence[Any] = columns.polygons or [record.get("segmentation") for record in coco.annotations]
+    forms: Sequence[Any] | None = columns.polygons if columns else None
+    forms = forms or [record.get("segmentation") for record in coco.annotations]
     for (height, width), places in polygons.items():
         own = encode_polygons([forms[place] for place in places], height=height, width=width)
         for place, string in zip(places, own, strict=True):
