@@ -13,7 +13,6 @@ import numpy.typing as npt
 from psis_bench.errors import UserError
 from psis_bench.run_length_strings import Measured
 from psis_bench.run_lengths import Ints
-from psis_bench.scoring.ahead import ahead
 from psis_bench.scoring.inputs.ground_truth import Flags, Floats, GroundTruth, places_in
 from psis_bench.scoring.inputs.mask_texts import Chunk, MaskTexts, chosen_texts
 from psis_bench.scoring.inputs.records import Records
@@ -196,7 +195,7 @@ def gather(batches: Iterable[Records], truth: GroundTruth | None = None) -> Gath
     texts: list[Chunk] = []
     measures: list[Measured] = []
     read: list[Batch] = []
-    for records in ahead(batches):
+    for records in batches:
         read.append(Batch(records.path, records.first_row, len(records)))
         if truth is not None:
             check_ids_and_sizes(records, truth)
