@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from made_world import write_world
-from measuring import kept, numbers, run
+from measuring import CPU_OF_ALL, kept, numbers, run
 
 from psis_bench.console import out
 from psis_bench.splits.categories import COCO_NAMES
@@ -29,8 +29,10 @@ DETECTIONS = (25, 50, 100, 200)
 FIXED_IMAGES, FIXED_DETECTIONS = 2000, 100
 LVIS = {"images": 20_000, "detections": 300, "classes": 1203, "seconds": 600, "megabytes": 4096}
 
-SCORE = """
-import json, sys, tempfile, time
+SCORE = (
+    CPU_OF_ALL
+    + """
+import hotcoco, json, pyarrow.parquet, sys, tempfile, time
 from pathlib import Path
 from psis_bench.scoring.score import score_run
 from psis_bench.splits import SplitProtocol
@@ -41,13 +43,14 @@ if sys.argv[2] == "lvis":
     split = SplitProtocol(
         name="drawn", version=1, seen=tuple(names[::2]), unseen=tuple(names[1::2]), description="", max_detections=300
     )
-begin, busy = time.perf_counter(), time.process_time()
+begin, busy = time.perf_counter(), busy_seconds()
 folder = Path(sys.argv[1])
 with tempfile.TemporaryDirectory() as name:
     scores = score_run(predictions=folder / "found", annotations=folder / "val.json", split=split, out=Path(name))
-seconds, cpu = time.perf_counter() - begin, time.process_time() - busy
+seconds, cpu = time.perf_counter() - begin, busy_seconds() - busy
 print(json.dumps({"seconds": seconds, "cpu": cpu, "ap": scores.groups["all"].mask.ap}))
 """
+)
 
 
 def measured(folder: Path, kind: str, *, images: int, detections: int, classes: int = 80) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def _rows(groups: Mapping[str, GroupScores]) -> Iterator[_Row]:
     given = any(group.gt_box_miou for group in groups.values())
     for label, name in (("class mean", "class_mean"), ("instance mean", "instance_mean")):
         if not given:  # the trivial rows stand beside a GT-box mIoU, not alone
-            yield from _annotator_rows(groups, label, name)
+            yield from (line._replace(section="objects") for line in _annotator_rows(groups, label, name))
             continue
         yield from row(label, f"GT-box mIoU, {label}", "gt_box_miou", name, "bold")
         yield from row(label, "  boundary IoU", "boundary_miou", name)
