@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 _PEAK = """
-import resource, time
+import time
 print(time.process_time())
 with open("/proc/self/status") as file:
     peak = next(line for line in file if line.startswith("VmHWM:"))
-print((int(peak.split()[1]) + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024)
+print(int(peak.split()[1]) / 1024)
 """
+
+_EVERY = 0.02
+"""Seconds between two looks at the memory of a command and of what it started."""
 
 CPU_OF_ALL = """
 def busy_seconds():
@@ -32,16 +38,37 @@ def run(script: str, *arguments: str) -> dict[str, float]:
 
     Returns:
         What it told, ``cpu`` unless it told that: processor seconds of all its threads, imports included, and
-        ``megabytes``: the peak of its memory and that of the largest process that it started, added up even where the
-        two did not come together.
+        ``megabytes``: the peak of its memory, or of that and the processes that it started together, looked at often.
     """
-    command = [sys.executable, "-c", script + _PEAK, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{done.stderr[-3000:]}\nthe script ended with {done.returncode}")
-    told, cpu, peak = done.stdout.strip().splitlines()[-3:]
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-c", script + _PEAK, *arguments], stdout=out, stderr=err, text=True
+        )
+        together = 0.0
+        while process.poll() is None:
+            together = max(together, sum(map(_megabytes, [process.pid, *_children(process.pid)])))
+            time.sleep(_EVERY)
+        out.seek(0)
+        err.seek(0)
+        if process.returncode:
+            raise SystemExit(f"{err.read()[-3000:]}\nthe script ended with {process.returncode}")
+        told, cpu, peak = out.read().strip().splitlines()[-3:]
     found: dict[str, float] = json.loads(told)
-    return {"cpu": float(cpu), **found, "megabytes": float(peak)}
+    return {"cpu": float(cpu), **found, "megabytes": max(float(peak), together)}
+
+
+def _megabytes(process: int) -> float:
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    except (OSError, IndexError):
+        return 0.0  # it has ended
+
+
+def _children(process: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def numbers(arguments: Sequence[str], defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from psis_bench.scoring.detection.curves import Curves
 from psis_bench.scoring.inputs.detections import Detections
 from psis_bench.scoring.inputs.ground_truth import GroundTruth
 
-_AT_ONCE = 200_000
+_AT_ONCE = 125_000
 """Detections with masks that are evaluated together."""
 
 _BOXES_FOR_A_MASK = 8
