@@ -18,7 +18,7 @@ from psis_bench.scoring.inputs.ground_truth import GroundTruth
 _AT_ONCE = 125_000
 """Detections with masks that are evaluated together."""
 
-_BOXES_FOR_A_MASK = 8
+_BOXES_FOR_A_MASK = 4
 """How many boxes take the memory of one mask, or less."""
 
 

@@ -17,6 +17,9 @@ from psis_bench.scoring.engine import Engine
 from psis_bench.scoring.inputs.detections import Detections
 from psis_bench.scoring.inputs.ground_truth import GroundTruth
 
+_BESIDE = 2_000_000
+"""Detections up to which boxes and masks are evaluated at once; of more, both choices would take too much memory."""
+
 NO_MASKS = "mask AP left out: the detections have no masks"
 
 
@@ -84,6 +87,8 @@ def detection_scores(
 
     with ThreadPoolExecutor(max_workers=1) as other:
         box = other.submit(tables, boxes, "bbox")
+        if len(best) > _BESIDE:
+            box.result()
         truth = masks()
         mask = tables(truth, "segm") if with_masks else None
     return DetectionScores(
