@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from psis_bench import console
 from psis_bench.data.coco_columns import AnnotationColumns, columns_of
 from psis_bench.data.coco_rules import AnnotationRules, check_categories, check_images
 from psis_bench.data.dataset_config import OnBadBoxes
-from psis_bench.data.image_files import find_missing
 from psis_bench.data.json_file import load_json
 from psis_bench.data.lvis_images import with_named_images
 from psis_bench.data.problems import Report, raising
@@ -109,6 +107,8 @@ def check_coco(
     content = with_named_images(content)
     dropped, columns = check_content(content, report=report, masks=masks, drop_bad_boxes=on_bad_boxes == "drop")
     if images is not None:
+        from psis_bench.data.image_files import find_missing  # brings processes and a progress bar with it
+
         find_missing(content["images"], images, report=report)
     annotations = content["annotations"]
     if dropped:
@@ -157,6 +157,8 @@ def check_content(content: Any, *, report: Report, masks: bool, drop_bad_boxes: 
 
 def tell_dropped(path: Path, count: int) -> None:
     """Say on standard error how many annotations were left out."""
+    from psis_bench import console
+
     told = f"{path}: left out {count} annotations whose box has no area or lies outside the image"
     console.err.print(told, style="dim", markup=False, soft_wrap=True)
 

@@ -18,7 +18,7 @@ import numpy as np
 from psis_bench.run_lengths import Ints, RunLengths, column_pieces, from_spans, offsets_of
 from psis_bench.scoring.inputs.ground_truth import Floats, GroundTruth
 
-_INSTANCES_AT_A_TIME = 512
+_INSTANCES_AT_A_TIME = 256
 """Few enough for their outlines to stay in a processor's cache."""
 
 
@@ -82,7 +82,10 @@ def _shape_ious(truth: GroundTruth, boxes: Floats, *, ellipses: tuple[bool, ...]
     for first in range(0, len(boxes), _INSTANCES_AT_A_TIME):
         part = slice(first, first + _INSTANCES_AT_A_TIME)
         columns = _columns(boxes[part], sizes[part])
-        shapes = [_rows(boxes[part], sizes[part], columns, ellipse=ellipse) for ellipse in ellipses]
+        shapes = [
+            (_rows_of_ellipses if ellipse else _rows_of_boxes)(boxes[part], sizes[part], columns)
+            for ellipse in ellipses
+        ]
         pieces = column_pieces(truth.masks_at(truth.instances[part]), sizes[part, 0])
         for values, rows, common in zip(found, shapes, _common_pixels(pieces, columns, shapes), strict=True):
             shape_areas = np.diff(offsets_of(rows.bottom - rows.top)[columns.offsets])
@@ -136,16 +139,22 @@ def _numbers_of(columns: Columns) -> Ints:
 
 def _rows(boxes: Floats, sizes: Ints, columns: Columns, *, ellipse: bool) -> Rows:
     """Return the rows of boxes, or of the ellipses inscribed in them, in each of their columns."""
+    return (_rows_of_ellipses if ellipse else _rows_of_boxes)(boxes, sizes, columns)
+
+
+def _rows_of_boxes(boxes: Floats, sizes: Ints, columns: Columns) -> Rows:
+    y, height = boxes[:, 1], boxes[:, 3]
+    top, bottom = (np.clip(np.ceil(end - 0.5), 0, sizes[:, 0]).astype(np.int64) for end in (y, y + height))
+    return Rows(np.repeat(top, columns.counts), np.repeat(np.maximum(bottom, top), columns.counts))
+
+
+def _rows_of_ellipses(boxes: Floats, sizes: Ints, columns: Columns) -> Rows:
     counts = columns.counts
     x, y, width, height = boxes.T
-    if ellipse:
-        half_width, half_height = np.repeat(width / 2, counts), np.repeat(height / 2, counts)
-        across = (_numbers_of(columns) + 0.5 - np.repeat(x, counts) - half_width) / half_width
-        reach = half_height * np.sqrt(np.maximum(1 - across**2, 0))
-        middle = np.repeat(y + height / 2, counts)
-        top, bottom = np.ceil(middle - reach - 0.5), np.floor(middle + reach - 0.5) + 1
-    else:
-        top, bottom = (np.repeat(np.ceil(end - 0.5), counts) for end in (y, y + height))
-    rows = np.repeat(sizes[:, 0], counts)
-    top = np.clip(top, 0, rows).astype(np.int64)
-    return Rows(top, np.maximum(np.clip(bottom, 0, rows).astype(np.int64), top))
+    half_width, half_height = np.repeat(width / 2, counts), np.repeat(height / 2, counts)
+    across = (_numbers_of(columns) + 0.5 - np.repeat(x, counts) - half_width) / half_width
+    reach = half_height * np.sqrt(np.maximum(1 - across**2, 0))
+    middle, rows = np.repeat(y + height / 2, counts), np.repeat(sizes[:, 0], counts)
+    top = np.clip(np.ceil(middle - reach - 0.5), 0, rows).astype(np.int64)
+    bottom = np.clip(np.floor(middle + reach - 0.5) + 1, 0, rows).astype(np.int64)
+    return Rows(top, np.maximum(bottom, top))
