@@ -248,7 +248,7 @@ def test_what_is_given_beside_a_recipe_wins() -> None:
         (["recipe=table2/hg5"], "unknown recipe 'table2/hg5'; did you mean 'table2/hg52'"),
         (["recipe=table12"], "choose one of: table12/agnostic_gt"),
         (["recipe="], "unknown recipe ''"),
-        (["recipe=table2/hg52", "recipe=table1/r50_gt"], "recipe= is given twice; give it once"),
+        (["recipe=table2/hg52", "recipe=table1/r50_gt"], "two recipes are given; give one recipe="),
         (["recipe=table13/mask_rcnn_r50"], "cannot be run yet: it needs teacher of table8/deep_mac"),
     ],
 )

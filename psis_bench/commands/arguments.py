@@ -35,14 +35,13 @@ def refuse_repeated(arguments: Sequence[str]) -> None:
     """Refuse a key that is given twice, since one of its values would be lost.
 
     Args:
-        arguments: As typed; those without ``=`` are passed over. ``data`` and ``data.name`` are one key.
+        arguments: As typed; those without ``=`` are passed over.
 
     Raises:
         UserError: Names the key.
     """
     keys = [argument.partition("=")[0] for argument in arguments if "=" in argument]
-    same = ["data" if key == "data.name" else key for key in keys]
-    twice = next((key for place, key in enumerate(keys) if same[place] in same[:place]), None)
+    twice = next((key for place, key in enumerate(keys) if key in keys[:place]), None)
     if twice is not None:
         raise UserError(f"{twice}= is given twice", cure="give it once")
 

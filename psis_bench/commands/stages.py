@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from psis_bench.commands.arguments import refuse_repeated
 from psis_bench.commands.score import form_of, show_scores
 from psis_bench.commands.sweep import is_sweep, report_sweep
 from psis_bench.config import RunConfig, flatten, load_config, resolve_config
@@ -60,9 +59,9 @@ def config_of(arguments: Sequence[str]) -> RunConfig:
 
     Args:
         arguments: ``key=value``; the first may be the folder of a run. ``out=`` of a run that is there does the
-            same when no split is given. ``recipe=`` stands for the settings of a recipe.
+            same when no split is given. ``recipe=`` stands for the settings of a recipe. Of a key that is there several
+            times the last counts, so that a command can be written as another one and what differs.
     """
-    refuse_repeated(arguments)
     words = expand(arguments)
     folder: Path | None = None
     if words and "=" not in words[0] and _is_path(words[0]):

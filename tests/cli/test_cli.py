@@ -107,8 +107,6 @@ def test_every_key_is_in_the_help(capsys: pytest.CaptureFixture[str]):
         (["score", "split=voc2nonvoc", "details=no"], "details must be true or false, not 'no'"),
         (["score", "split=voc2nonvoc", "details=false"], "the scores of a run always have their details"),
         (["score", "split=voc2nonvoc", "boundary=maybe"], "boundary must be true or false or null, not 'maybe'"),
-        (["run", "split=voc2nonvoc", "split=nonvoc2voc"], "split= is given twice; give it once"),
-        (["run", "split=voc2nonvoc", "data=coco", "data.name=coco"], "data.name= is given twice; give it once"),
         (["data", "make", "synthetic", "images=2", "images=3", "out=x"], "images= is given twice; give it once"),
         (["run", "voc2nonvoc"], "'voc2nonvoc' is not key=value; arguments look like split=voc2nonvoc"),
         (["ls"], "nothing to list is given; choose one of: splits, models, data, recipes, runs"),
