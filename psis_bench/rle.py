@@ -205,15 +205,11 @@ def check_polygons(segmentation: Any, *, height: int, width: int) -> None:
             {*map(type, polygon)} <= {int, float}
             and -reach <= min(polygon)
             and max(polygon) <= max(height, width) + reach
+            and math.isfinite(sum(polygon))  # comparisons pass a NaN over
         ):
-            continue  # nearly all; one that is not a number fails one of the comparisons, or is found below
+            continue  # nearly all
         for value in polygon:
             if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
                 raise RleError(f"polygon {index} has a coordinate that is not a number ({value!r})")
             if not -reach <= value <= max(height, width) + reach:
                 raise RleError(f"polygon {index} lies far outside the image (coordinate {value!r})")
-
-
-def _within(polygon: Sequence[float], low: float, high: float) -> bool:
-    # A sum has no finite value when an item has none; comparisons may pass one over.
-    return low <= min(polygon) and max(polygon) <= high and math.isfinite(sum(polygon))

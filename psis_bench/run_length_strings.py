@@ -57,15 +57,15 @@ class Measured(NamedTuple):
         has_empty_runs: bool (N,): as `RunLengths.has_empty_runs`.
         starts: uint32 (N,): the first pixel inside, counted down the columns of the image. With empty runs perhaps one
             before it.
-        stops: uint32 (N,): one after the last pixel inside, or after a later one; of an empty mask ``starts``.
-        rows: int32 (2, N): `row_extents`, where the heights of the images were given.
+        stops: uint32 (N,): one after the last pixel inside, or after a later one; of an empty mask ``starts`` or more.
+        rows: int64 (2, N): `row_extents`, where the heights of the images were given.
     """
 
     areas: Ints
     has_empty_runs: npt.NDArray[np.bool_]
     starts: npt.NDArray[np.uint32]
     stops: npt.NDArray[np.uint32]
-    rows: npt.NDArray[np.int32] | None
+    rows: Ints | None
 
 
 def measure_strings(
@@ -84,7 +84,7 @@ def measure_strings(
     """
     count = len(pixels)
     starts, stops = np.zeros((2, count), np.uint32)
-    rows = None if heights is None else np.zeros((2, count), np.int32)
+    rows = None if heights is None else np.zeros((2, count), np.int64)
     found = Measured(np.zeros(count, np.int64), np.zeros(count, bool), starts, stops, rows)
     for part, chains in _checked(data, offsets, pixels):
         starts_odd = chains.offsets[:-1] % 2

@@ -6,6 +6,7 @@ from pycocotools import mask as coco_mask
 
 from psis_bench.rle import (
     area_of,
+    check_polygons,
     check_rle,
     counts_of,
     encode_crop,
@@ -246,3 +247,13 @@ def test_many_are_encoded_as_one_by_one():
     assert encode_strings(concatenate(runs)) == expected
     assert encode_strings(concatenate([np.array([3, 0, 2, 4, 0, 1])])) == [encode_string(np.array([5, 5]))]
     assert encode_strings(concatenate([])) == []
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("place", range(6))
+def test_a_coordinate_that_is_no_number_is_refused_wherever_it_stands(place, value):
+    polygon = [1.0, 1.0, 5.0, 1.0, 5.0, 5.0]
+    check_polygons([polygon], height=10, width=10)
+    polygon[place] = value
+    with pytest.raises(ValueError, match="polygon 1 has a coordinate that is not a number"):
+        check_polygons([[0, 0, 5, 0, 5, 5], polygon], height=10, width=10)

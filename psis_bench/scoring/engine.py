@@ -7,14 +7,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from typing import Any, Literal
-
-import numpy as np
-import numpy.typing as npt
+from typing import Literal
 
 from psis_bench.errors import UserError
 
-Floats = npt.NDArray[np.float64]
 Engine = Literal["auto", "hotcoco", "pycocotools"]
 
 _process_of_hotcoco: int | None = None
@@ -39,21 +35,3 @@ def hotcoco_is_usable(engine: Engine) -> bool:
         return False
     _process_of_hotcoco = os.getpid()
     return True
-
-
-def boxes_around(rles: list[dict[str, Any]]) -> Floats:
-    """Return the box around each mask, xywh in whole pixels, zeros of an empty one: pycocotools' ``toBbox``.
-
-    Args:
-        rles: n masks whose run lengths have been checked.
-
-    Returns:
-        float64 (n, 4).
-    """
-    if hotcoco_is_usable("auto"):
-        import hotcoco
-
-        return np.asarray(hotcoco.mask.to_bbox(rles), np.float64).reshape(-1, 4)
-    from pycocotools import mask as coco_mask
-
-    return np.asarray(coco_mask.toBbox(rles), np.float64).reshape(-1, 4)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+import resource
+import signal
+import subprocess
 
 import numpy as np
 import pytest
@@ -12,19 +15,19 @@ import pytest
 from psis_bench.errors import UserError
 from psis_bench.scoring import annotation_process
 from psis_bench.scoring.annotation_process import reading_annotations
-from psis_bench.scoring.inputs.annotations import Annotations, read_annotations
+from psis_bench.scoring.inputs.annotations import Annotations, read_annotations, read_in_parts
 from psis_bench.scoring.masks.trivial import trivial_ious
 
 
 @pytest.fixture
-def apart(monkeypatch) -> list[list[str]]:
+def apart(monkeypatch) -> list[subprocess.Popen]:
     """Every file counts as large; what was started is listed."""
-    started: list[list[str]] = []
+    started: list[subprocess.Popen] = []
     popen = annotation_process.subprocess.Popen
 
     def noted(command, **options):
-        started.append(command)
-        return popen(command, **options)
+        started.append(popen(command, **options))
+        return started[-1]
 
     monkeypatch.setattr(annotation_process, "_LARGE", 0)
     monkeypatch.setattr(annotation_process.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
@@ -82,20 +85,80 @@ def test_a_process_that_dies_is_made_up_for(world, tmp_path, apart, monkeypatch)
     path = tmp_path / "val.json"
     path.write_text(json.dumps(truth))
     here = read_annotations(path)
-    whole = pickle.dumps(here)
-    for code in (
+    boxes, masks = (part() for part in read_in_parts(path))
+    parts = [pickle.dumps(part) for part in (boxes, masks)]
+    write = "import os, sys; os.write(int(sys.argv[4]), {!r}); os._exit(9)"
+    codes = (
         "import os; os._exit(9)",
         "raise SystemError",
-        f"import os; os.write(1, {whole[: len(whole) // 2]!r}); os._exit(9)",
-        f"import os; os.write(1, {whole!r}); os._exit(9)",
-        "print('a library talks')",
-    ):
+        write.format(parts[0][: len(parts[0]) // 2]),
+        write.format(parts[0]),
+        write.format(parts[0] + parts[1][:-5]),
+        write.format(b"".join(parts)),
+        write.format(pickle.dumps("something else") + b"".join(parts)),
+    )
+    for code in codes:
         monkeypatch.setattr(annotation_process, "_CODE", code)
         with reading_annotations(path, on_bad_boxes="error") as reading:
             found, trivial = reading.annotations(), reading.trivial_ious()
         assert same(found, here)
         assert [ious.tolist() for ious in trivial] == [ious.tolist() for ious in trivial_ious(here.truth)]
-    assert len(apart) == 5
+    assert len(apart) == len(codes)
+
+
+def test_boxes_come_first_unless_an_area_is_that_of_its_mask(world, tmp_path, apart):
+    truth, _ = world(3)
+    path = tmp_path / "val.json"
+    path.write_text(json.dumps(truth))
+    with reading_annotations(path, on_bad_boxes="error") as reading:
+        boxes = reading.boxes().truth
+        assert not boxes.has_segmentation.any()
+        assert boxes.areas.tolist() == [record["area"] for record in truth["annotations"]]
+    del truth["annotations"][0]["area"]
+    path.write_text(json.dumps(truth))
+    with reading_annotations(path, on_bad_boxes="error") as reading:
+        boxes = reading.boxes().truth
+        assert boxes.has_segmentation.all()
+        assert boxes.areas[0] == boxes.mask_pixels[0] > 0
+    assert len(apart) == 2
+
+
+def test_what_a_library_prints_is_not_taken_for_an_answer(world, tmp_path, apart, monkeypatch, capfd):
+    path = tmp_path / "val.json"
+    path.write_text(json.dumps(world(3)[0]))
+    monkeypatch.setattr(annotation_process, "_CODE", "print('g')\n" + annotation_process._CODE)
+    monkeypatch.setattr(annotation_process, "read_annotations", lambda *_, **__: pytest.fail("read here"))
+    with reading_annotations(path, on_bad_boxes="error") as reading:
+        reading.trivial_ious()
+    assert len(apart) == 1
+    assert capfd.readouterr().out == ""
+
+
+def test_what_is_dropped_is_told_once_and_where_this_process_tells(world, tmp_path, apart, capsys):
+    truth, _ = world(3)
+    truth["annotations"][0]["bbox"][2] = 0
+    path = tmp_path / "val.json"
+    path.write_text(json.dumps(truth))
+    with reading_annotations(path, on_bad_boxes="drop") as reading:
+        assert len(reading.boxes().truth.images) == len(reading.annotations().truth.images)
+    assert capsys.readouterr().err.count("left out 1 annotations") == 1
+    assert len(apart) == 1
+
+
+def test_where_no_process_can_be_had_the_file_is_read_here(world, tmp_path, apart, monkeypatch):
+    path = tmp_path / "val.json"
+    path.write_text(json.dumps(world(3)[0]))
+
+    def refused(*_, **__):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(annotation_process.subprocess, "Popen", refused)
+    with reading_annotations(path, on_bad_boxes="error") as reading:
+        assert same(reading.annotations(), read_annotations(path))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (2**30, 2**30))
+    monkeypatch.setattr(annotation_process, "_started", lambda *_: pytest.fail("started"))
+    with reading_annotations(path, on_bad_boxes="error") as reading:
+        assert same(reading.annotations(), read_annotations(path))
 
 
 def test_who_stops_before_the_end_leaves_no_process_behind(world, tmp_path, apart, monkeypatch):
@@ -104,7 +167,7 @@ def test_who_stops_before_the_end_leaves_no_process_behind(world, tmp_path, apar
     monkeypatch.setattr(annotation_process, "_CODE", "import time; time.sleep(3600)")
     with pytest.raises(KeyError), reading_annotations(path, on_bad_boxes="error"):
         raise KeyError
-    assert len(apart) == 1
+    assert [process.returncode for process in apart] == [-signal.SIGKILL]
 
 
 def test_small_files_and_content_are_read_here(world, tmp_path, apart, monkeypatch):

@@ -280,3 +280,12 @@ def test_a_file_that_covers_few_images_says_so(scored):
     path.write_text("[]")
     images = len({row["image_id"] for row in scored.truth["annotations"] if not row["iscrowd"]})
     assert f"{images} of the {images} images that have objects have no detection" in scored(predictions=path).notes
+
+
+def test_pycocotools_leaves_the_output_of_the_process_alone(scored, capsys):
+    options = {"annotations": scored.truth, "split": scored.split_of(scored.truth), "engine": "pycocotools"}
+    before = sys.stdout
+    for _ in range(20):
+        score_predictions(scored.results, **options)
+        assert sys.stdout is before
+    assert capsys.readouterr().out == ""

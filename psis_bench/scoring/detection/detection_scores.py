@@ -13,7 +13,7 @@ from psis_bench.scoring.detection.average_precision import DetectionTables, eval
 from psis_bench.scoring.detection.class_agnostic import AgnosticEvaluation
 from psis_bench.scoring.detection.lvis import LIMIT, evaluate_lvis
 from psis_bench.scoring.detection.pairs import Measure
-from psis_bench.scoring.engine import Engine
+from psis_bench.scoring.engine import Engine, hotcoco_is_usable
 from psis_bench.scoring.inputs.detections import Detections
 from psis_bench.scoring.inputs.ground_truth import GroundTruth
 
@@ -87,8 +87,8 @@ def detection_scores(
 
     with ThreadPoolExecutor(max_workers=1) as other:
         box = other.submit(tables, boxes, "bbox")
-        if len(best) > _BESIDE:
-            box.result()
+        if len(best) > _BESIDE or not hotcoco_is_usable(engine):
+            box.result()  # pycocotools turns the output of the whole process off while it evaluates
         truth = masks()
         mask = tables(truth, "segm") if with_masks else None
     return DetectionScores(

@@ -22,11 +22,13 @@ class Annotations:
         truth: Images, classes and objects.
         federation: What an LVIS file says beyond COCO format; None of any other.
         categories: The file's ``categories``.
+        dropped: Annotations that were left out for a box of no area or outside its image.
     """
 
     truth: GroundTruth
     federation: Federation | None
     categories: list[dict[str, Any]]
+    dropped: int = 0
 
     def with_masks(self, masks: Masks) -> Annotations:
         """Return the same with the masks of the objects."""
@@ -64,6 +66,7 @@ def read_in_parts(
     boxes = read_boxes(coco)
 
     def with_boxes() -> Annotations:
-        return Annotations(truth=boxes, federation=read_federation(coco), categories=coco.categories)
+        federation = read_federation(coco)
+        return Annotations(truth=boxes, federation=federation, categories=coco.categories, dropped=coco.dropped)
 
     return with_boxes, lambda: read_masks(coco, boxes)

@@ -19,7 +19,6 @@ from psis_bench.rle import segmentation_to_rle
 from psis_bench.run_length_numbers import has_padded_numbers
 from psis_bench.run_length_strings import Measured, measure_strings
 from psis_bench.run_lengths import Ints, offsets_of
-from psis_bench.scoring.engine import boxes_around
 from psis_bench.scoring.inputs.mask_texts import rles_of
 from psis_bench.scoring.inputs.result_rows import Sizes
 
@@ -109,9 +108,11 @@ def _measured(texts: Sequence[str], sides: Ints) -> tuple[Measured, npt.NDArray[
 
 def _fill_in(boxes: list[Any], texts: Sequence[str], there: Sequence[int], sides: Ints) -> None:
     """Give each result without a box the one around its mask."""
+    from pycocotools import mask as coco_mask
+
     chosen = [nth for nth, place in enumerate(there) if boxes[place] is None]
     _require(len(chosen) == boxes.count(None))
-    around = boxes_around(rles_of([texts[nth] for nth in chosen], sides[chosen]))
+    around = coco_mask.toBbox(rles_of([texts[nth] for nth in chosen], sides[chosen]))
     for nth, box in zip(chosen, around.tolist(), strict=True):
         boxes[there[nth]] = box
 
