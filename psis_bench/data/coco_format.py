@@ -134,7 +134,6 @@ def check_content(content: Any, *, report: Report, masks: bool, drop_bad_boxes: 
         report: Takes the faults; when it returns, the check goes on.
         masks: Whether segmentations are checked.
         drop_bad_boxes: Whether annotations with bad boxes are to be dropped rather than reported.
-
     """
     if not _has_sections(content, report):
         return Checked(set())

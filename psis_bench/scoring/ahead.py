@@ -1,6 +1,6 @@
 """The next part is made ready in another thread while the one before it is worked on.
 
-It pays where one of the two does not hold Python's lock: hotcoco's evaluation, reading Parquet, NumPy on large arrays.
+It pays where one of the two does not hold Python's lock, as hotcoco's evaluation.
 """
 
 from __future__ import annotations

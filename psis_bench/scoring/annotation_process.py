@@ -171,8 +171,7 @@ def main(path: str, on_bad_boxes: str, answers: str) -> None:
             stream.flush()
 
         try:
-            with_boxes, masks = read_in_parts(Path(path), on_bad_boxes="drop" if on_bad_boxes == "drop" else "error")
-            boxes = with_boxes()
+            boxes, masks = read_in_parts(Path(path), on_bad_boxes="drop" if on_bad_boxes == "drop" else "error")
             write(boxes)
             own = masks()
             write(own)

@@ -85,8 +85,8 @@ def test_a_process_that_dies_is_made_up_for(world, tmp_path, apart, monkeypatch)
     path = tmp_path / "val.json"
     path.write_text(json.dumps(truth))
     here = read_annotations(path)
-    boxes, masks = (part() for part in read_in_parts(path))
-    parts = [pickle.dumps(part) for part in (boxes, masks)]
+    boxes, masks = read_in_parts(path)
+    parts = [pickle.dumps(part) for part in (boxes, masks())]
     write = "import os, sys; os.write(int(sys.argv[4]), {!r}); os._exit(9)"
     codes = (
         "import os; os._exit(9)",

@@ -76,14 +76,12 @@ def seeds_and_images_interval(
     """
     from scipy import stats
 
-    scores = np.asarray(values, dtype=float)
-    if scores.size == 0:
-        raise ValueError("a mean needs at least one value")
-    mean = float(scores.mean())
-    if scores.size == 1:
-        return MeanInterval(mean, float("nan"), float("nan"))
+    alone = mean_interval(values, confidence=confidence)
+    if len(values) == 1:
+        return alone
+    scores, mean = np.asarray(values, dtype=float), alone.mean
     of_images = float(stats.norm.ppf((1 + confidence) / 2)) * image_deviation
-    longer = float(np.hypot(mean - mean_interval(values, confidence=confidence).low, of_images))
+    longer = float(np.hypot(mean - alone.low, of_images))
     of_seeds = float(scores.var(ddof=1)) / scores.size
     if of_seeds == 0:
         return MeanInterval(mean, mean - longer, mean + longer)

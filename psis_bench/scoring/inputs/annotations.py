@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from psis_bench.data.coco_format import check_coco, read_coco
 from psis_bench.data.lvis import Federation, read_federation
 from psis_bench.scoring.inputs.ground_truth import GroundTruth, Masks, read_boxes, read_masks
 
@@ -45,28 +46,22 @@ def read_annotations(annotations: Path | Mapping[str, Any], *, on_bad_boxes: OnB
     Raises:
         UserError: The first fault, with file, place and cure.
     """
-    with_boxes, masks = read_in_parts(annotations, on_bad_boxes=on_bad_boxes)
-    return with_boxes().with_masks(masks())
+    boxes, masks = read_in_parts(annotations, on_bad_boxes=on_bad_boxes)
+    return boxes.with_masks(masks())
 
 
 def read_in_parts(
     annotations: Path | Mapping[str, Any], *, on_bad_boxes: OnBadBoxes = "error"
-) -> tuple[Callable[[], Annotations], Callable[[], Masks]]:
-    """Read and check annotations as `read_annotations` does, and return what turns them into arrays.
+) -> tuple[Annotations, Callable[[], Masks]]:
+    """Read and check annotations as `read_annotations` does, their masks later.
 
     Returns:
-        What gives all but the masks (`read_boxes`), and what gives these, in that order.
+        All but the masks (`read_boxes`), and what turns these into run lengths.
     """
-    from psis_bench.data.coco_format import check_coco, read_coco
-
     if isinstance(annotations, Path):
         coco = read_coco(annotations, on_bad_boxes=on_bad_boxes)
     else:
         coco = check_coco(annotations, on_bad_boxes=on_bad_boxes)
-    boxes = read_boxes(coco)
-
-    def with_boxes() -> Annotations:
-        federation = read_federation(coco)
-        return Annotations(truth=boxes, federation=federation, categories=coco.categories, dropped=coco.dropped)
-
-    return with_boxes, lambda: read_masks(coco, boxes)
+    truth, federation = read_boxes(coco), read_federation(coco)
+    found = Annotations(truth=truth, federation=federation, categories=coco.categories, dropped=coco.dropped)
+    return found, lambda: read_masks(coco, truth)
