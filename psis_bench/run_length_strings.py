@@ -7,7 +7,7 @@ third on another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,19 @@ from psis_bench.run_lengths import (
 
 MAX_PIXELS = 2**32 - 1
 """Pixels of the largest image whose run lengths the reference implementation can hold (uint32)."""
+
+
+def joined(strings: Sequence[str]) -> tuple[npt.NDArray[np.uint8], Ints]:
+    """Return the characters of N ASCII texts one after the other, and where each begins and the last ends.
+
+    Returns:
+        uint8 (B,) and int64 (N + 1,), as `decode_strings` and `measure_strings` take them.
+
+    Raises:
+        ValueError: A character is not ASCII.
+    """
+    data = np.frombuffer("".join(strings).encode("ascii"), np.uint8)
+    return data, offsets_of(np.array([*map(len, strings)], np.int64))
 
 
 def decode_strings(data: npt.NDArray[np.uint8], offsets: Ints, pixels: Ints) -> RunLengths:

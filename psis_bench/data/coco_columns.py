@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from psis_bench.data.coco_rules import NUMBERS, REACH
 from psis_bench.rle import check_rle
-from psis_bench.run_length_strings import measure_strings
+from psis_bench.run_length_strings import joined, measure_strings
 from psis_bench.run_lengths import Ints, offsets_of
 
 _Floats = npt.NDArray[np.float64]
@@ -139,9 +139,7 @@ def _check_rles(rles: list[dict[str, Any]], sides: Ints) -> None:
     texts = [*map(itemgetter("counts"), rles)]
     _require([*map(itemgetter("size"), rles)] == sides.tolist())
     _require({*map(type, chain.from_iterable(map(itemgetter("size"), rles)))} == {int})
-    characters = "".join(texts).encode("ascii")
-    offsets = offsets_of(np.array([*map(len, texts)], np.int64))
-    measure_strings(np.frombuffer(characters, np.uint8), offsets, sides.prod(axis=1))
+    measure_strings(*joined(texts), sides.prod(axis=1))
 
 
 def _floats(values: list[Any]) -> _Floats:

@@ -21,7 +21,7 @@ import numpy as np
 from psis_bench.data.problems import Report
 from psis_bench.rle import check_rle
 from psis_bench.run_length_numbers import RleError
-from psis_bench.run_length_strings import measure_strings
+from psis_bench.run_length_strings import joined, measure_strings
 
 MAX_PIXELS = 2**30
 """Largest image, in pixels: what OpenCV decodes."""
@@ -212,11 +212,9 @@ class AnnotationRules:
 
     def _check_rles(self) -> None:
         batch, self._rles = self._rles, []
-        strings = [rle["counts"].encode("ascii") for _, rle, _ in batch]
-        offsets = np.cumsum([0, *map(len, strings)], dtype=np.int64)
         pixels = np.array([height * width for _, _, (height, width) in batch], dtype=np.int64)
         try:
-            measure_strings(np.frombuffer(b"".join(strings), dtype=np.uint8), offsets, pixels)
+            measure_strings(*joined([rle["counts"] for _, rle, _ in batch]), pixels)
         except RleError:
             for index, rle, size in batch:
                 self._check_rle(index, rle, size)

@@ -21,7 +21,7 @@ from psis_bench.data.coco_columns import AnnotationColumns
 from psis_bench.errors import UserError
 from psis_bench.rle import check_polygons, encode_polygons, segmentation_to_rle
 from psis_bench.run_length_numbers import RleError
-from psis_bench.run_length_strings import Measured, decode_strings, measure_strings
+from psis_bench.run_length_strings import Measured, decode_strings, joined, measure_strings
 from psis_bench.run_lengths import Ints, RunLengths
 
 Floats = npt.NDArray[np.float64]
@@ -231,7 +231,7 @@ def read_masks(coco: Any, boxes: GroundTruth) -> Masks:
     strings = _texts(coco, boxes)
     there = [place for place, string in enumerate(strings) if string]
     sides = boxes.sizes_of(boxes.images[there])
-    data, offsets = _joined([strings[place] for place in there])
+    data, offsets = joined([strings[place] for place in there])
     try:
         measured = measure_strings(data, offsets, sides.prod(axis=1), heights=sides[:, 0])
     except RleError as error:
@@ -310,10 +310,4 @@ def decode_masks(strings: Sequence[str], pixels: Ints) -> RunLengths:
     Raises:
         RleError: One is malformed; names the first.
     """
-    return decode_strings(*_joined(strings), pixels)
-
-
-def _joined(strings: Sequence[str]) -> tuple[npt.NDArray[np.uint8], Ints]:
-    """Return the characters of all strings, and where each begins and the last ends."""
-    ends = np.cumsum([len(string) for string in strings], dtype=np.int64)
-    return np.frombuffer("".join(strings).encode("ascii"), np.uint8), np.append(np.zeros(1, np.int64), ends)
+    return decode_strings(*joined(strings), pixels)

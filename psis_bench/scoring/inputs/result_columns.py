@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from psis_bench.rle import segmentation_to_rle
 from psis_bench.run_length_numbers import has_padded_numbers
-from psis_bench.run_length_strings import Measured, measure_strings
-from psis_bench.run_lengths import Ints, offsets_of
+from psis_bench.run_length_strings import Measured, joined, measure_strings
+from psis_bench.run_lengths import Ints
 from psis_bench.scoring.inputs.mask_texts import rles_of
 from psis_bench.scoring.inputs.result_rows import Sizes
 
@@ -100,8 +100,7 @@ def _texts(masks: Sequence[Any], sides: Ints) -> tuple[list[str], Measured]:
 
 
 def _measured(texts: Sequence[str], sides: Ints) -> tuple[Measured, npt.NDArray[np.bool_]]:
-    data = np.frombuffer("".join(texts).encode("ascii"), np.uint8)
-    offsets = offsets_of(np.array([*map(len, texts)], np.int64))
+    data, offsets = joined(texts)
     measured = measure_strings(data, offsets, sides.prod(axis=1))
     return measured, has_padded_numbers(data, offsets)
 
